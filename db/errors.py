@@ -1,0 +1,66 @@
+"""The base of every error that an operator meets, and the database's own errors."""
+
+from typing import ClassVar
+
+
+class AlphaMondayError(Exception):
+    """Something an operator has to know: what happened (`message`) and what to do about it (`remedy`).
+
+    `code` is the stable name that scripts read in `--json`; `exit_code` is the command's exit status.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class DatabaseError(AlphaMondayError):
+    """PostgreSQL refused or failed a statement."""
+
+    code = "database_error"
+
+
+class DatabaseUnavailableError(DatabaseError):
+    """No connection, or the connection was lost: worth trying again."""
+
+    code = "database_unavailable"
+
+
+class DatabaseRefusedError(DatabaseError):
+    """The server answered and said no: wrong password, unknown database, missing right."""
+
+    code = "database_refused"
+
+
+class DatabaseReadOnlyError(DatabaseError):
+    """The session or the server is read-only."""
+
+    code = "database_read_only"
+
+
+class DatabaseFullError(DatabaseError):
+    """The server has no space left to write."""
+
+    code = "database_full"
+
+
+class RowRefusedError(DatabaseError):
+    """A constraint or guard refused a row."""
+
+    code = "row_refused"
+
+
+class SchemaError(DatabaseError):
+    """The tables are not those of this version: behind, newer, or changed."""
+
+    code = "schema"
+
+
+class EmbeddedServerError(DatabaseError):
+    """The embedded PostgreSQL could not be prepared, started or stopped."""
+
+    code = "embedded_server"
