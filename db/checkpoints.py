@@ -1,0 +1,112 @@
+"""The tables `checkpoints`, `pick_checkpoint_metrics` and `waiting_days`: a connection in, records out."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from db.records import Checkpoint, CheckpointStatus, PickCheckpointMetric, WaitingDay
+from db.rows import record_row
+from db.statements import load
+
+SHORTEST_PAUSE = timedelta(minutes=5)
+LONGEST_PAUSE = timedelta(hours=2)
+_SQL = load("checkpoints")
+_checkpoint_row = record_row(Checkpoint, status=CheckpointStatus)
+
+
+async def insert(
+    connection: AsyncConnection[Any],
+    checkpoints: Iterable[Checkpoint],
+    metrics: Iterable[PickCheckpointMetric],
+) -> None:
+    """Inserts days with their metrics, for batches that this transaction has claimed or inserted."""
+    async with connection.cursor() as cursor:
+        async with cursor.copy(_SQL["copy_checkpoints"]) as copy:
+            for day in checkpoints:
+                await copy.write_row(
+                    (
+                        day.id,
+                        day.batch_id,
+                        day.checkpoint_date,
+                        day.status.value,
+                        day.benchmark_price,
+                        day.benchmark_return_pct,
+                    )
+                )
+        async with cursor.copy(_SQL["copy_metrics"]) as copy:
+            for metric in metrics:
+                await copy.write_row(
+                    (
+                        metric.id,
+                        metric.checkpoint_id,
+                        metric.pick_id,
+                        metric.current_price,
+                        metric.absolute_return_pct,
+                        metric.vs_benchmark_pct,
+                    )
+                )
+
+
+async def written(connection: AsyncConnection[Any], batch_ids: Sequence[UUID]) -> dict[UUID, dict[date, bool]]:
+    """The days that some batches have already, and whether each was skipped."""
+    found: defaultdict[UUID, dict[date, bool]] = defaultdict(dict)
+    cursor = await connection.execute(_SQL["written"], {"batch_ids": list(batch_ids)})
+    for batch_id, checkpoint_date, skipped in await cursor.fetchall():
+        found[batch_id][checkpoint_date] = skipped
+    return found
+
+
+async def of_batch(connection: AsyncConnection[Any], batch_id: UUID) -> list[Checkpoint]:
+    """The days of a batch, in order."""
+    async with connection.cursor(row_factory=_checkpoint_row) as cursor:
+        await cursor.execute(_SQL["of_batch"], {"batch_id": batch_id})
+        return await cursor.fetchall()
+
+
+async def metrics_of_batch(connection: AsyncConnection[Any], batch_id: UUID) -> list[PickCheckpointMetric]:
+    """The metrics of a batch, in the order of days and picks."""
+    async with connection.cursor(row_factory=record_row(PickCheckpointMetric)) as cursor:
+        await cursor.execute(_SQL["metrics_of_batch"], {"batch_id": batch_id})
+        return await cursor.fetchall()
+
+
+async def waiting(connection: AsyncConnection[Any]) -> list[WaitingDay]:
+    """Due days that could not be written yet, oldest first."""
+    async with connection.cursor(row_factory=record_row(WaitingDay)) as cursor:
+        await cursor.execute(_SQL["waiting"])
+        return await cursor.fetchall()
+
+
+async def wait(
+    connection: AsyncConnection[Any],
+    batch_id: UUID,
+    checkpoint_date: date,
+    *,
+    cause: str,
+    detail: str,
+    tried_at: datetime,
+    retry_after: timedelta | None,
+) -> None:
+    """Notes one more attempt at a due day, and when to try next: at the soonest after `retry_after`."""
+    await connection.execute(
+        _SQL["wait"],
+        {
+            "batch_id": batch_id,
+            "checkpoint_date": checkpoint_date,
+            "cause": cause,
+            "detail": detail,
+            "tried_at": tried_at,
+            "retry_after": retry_after or timedelta(0),
+            "shortest": SHORTEST_PAUSE,
+            "longest": LONGEST_PAUSE,
+        },
+    )
+
+
+async def stop_waiting(connection: AsyncConnection[Any], batch_ids: Sequence[UUID]) -> None:
+    """Forgets the waiting of days that are written now, and of batches that ended."""
+    await connection.execute(_SQL["stop_waiting"], {"batch_ids": list(batch_ids)})

@@ -1,0 +1,117 @@
+"""The append-only log `events`, its closed list of types, and the notification that goes with every write."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from db.database import CHANNEL
+from db.records import Event
+from db.rows import record_row
+from db.statements import load
+
+_SQL = load("events")
+_NOTIFICATION_BYTES = 7000
+_OPENINGS_KEY = 0x616C7068_6D6F6E01  # an advisory lock of this product's own: "alph", "mon", 1
+
+
+class EventType(StrEnum):
+    """Everything that the log can say; `docs/events.md` tells what each payload holds."""
+
+    BATCH_OPENED = "batch_opened"
+    BATCH_MISSED = "batch_missed"
+    BATCH_COMPLETED = "batch_completed"
+    BATCH_FAILED = "batch_failed"
+    CHECKPOINT_COMPUTED = "checkpoint_computed"
+    CHECKPOINT_SKIPPED = "checkpoint_skipped"
+    PRICE_REBASED = "price_rebased"
+    BASELINE_REVISED = "baseline_revised"
+
+
+PAYLOAD_KEYS: Mapping[EventType, tuple[str, ...]] = {
+    EventType.BATCH_OPENED: (
+        "run_date",
+        "pick_source",
+        "source",
+        "basis",
+        "baseline_date",
+        "closes",
+        "as_of",
+    ),
+    EventType.BATCH_MISSED: ("run_date", "cause", "detail", "as_of"),
+    EventType.BATCH_COMPLETED: ("run_date", "computed", "skipped", "as_of"),
+    EventType.BATCH_FAILED: ("run_date", "reason"),
+    EventType.CHECKPOINT_COMPUTED: (
+        "checkpoint_date",
+        "source",
+        "basis",
+        "baseline_date",
+        "closes",
+        "as_of",
+    ),
+    EventType.CHECKPOINT_SKIPPED: ("checkpoint_date", "reason", "symbols", "sources", "as_of"),
+    EventType.PRICE_REBASED: ("symbol", "stored", "answered", "split", "source", "as_of"),
+    EventType.BASELINE_REVISED: ("symbol", "stored", "answered", "split", "source", "as_of"),
+}
+
+
+async def insert(connection: AsyncConnection[Any], events: Iterable[tuple[UUID, UUID | None, EventType, str]]) -> None:
+    """Appends events given as (id, batch id, type, payload as JSON text)."""
+    async with connection.cursor() as cursor, cursor.copy(_SQL["copy"]) as copy:
+        for event in events:
+            await copy.write_row(event)
+
+
+async def notify(connection: AsyncConnection[Any], run_dates: Iterable[date]) -> None:
+    """Tells every listening screen, when the transaction commits, which weeks have changed.
+
+    An empty list stands for more weeks than a notification (8,000 bytes) can name.
+    """
+    names = json.dumps(sorted({run_date.isoformat() for run_date in run_dates}))
+    if len(names) > _NOTIFICATION_BYTES:
+        names = "[]"
+    await connection.execute(_SQL["notify"], {"channel": CHANNEL, "run_dates": names})
+
+
+async def serialise_openings(connection: AsyncConnection[Any]) -> None:
+    """Lets one transaction at a time open weeks or note missed ones."""
+    await connection.execute(_SQL["serialise_openings"], {"key": _OPENINGS_KEY})
+
+
+async def page(
+    connection: AsyncConnection[Any],
+    *,
+    cursor: UUID | None = None,
+    limit: int,
+    event_type: EventType | None = None,
+    batch_id: UUID | None = None,
+) -> list[Event]:
+    """At most `limit` events with an id before `cursor`, newest first."""
+    async with connection.cursor(row_factory=record_row(Event)) as rows:
+        await rows.execute(
+            _SQL["page"],
+            {
+                "cursor": cursor,
+                "limit": limit,
+                "event_type": event_type and event_type.value,
+                "batch_id": batch_id,
+            },
+        )
+        return await rows.fetchall()
+
+
+async def of_batch(connection: AsyncConnection[Any], batch_id: UUID) -> list[Event]:
+    """Everything that happened to a batch, oldest first."""
+    async with connection.cursor(row_factory=record_row(Event)) as cursor:
+        await cursor.execute(_SQL["of_batch"], {"batch_id": batch_id})
+        return await cursor.fetchall()
+
+
+async def rebasings(connection: AsyncConnection[Any], batch_ids: Sequence[UUID]) -> set[tuple[UUID, str, str]]:
+    """The (batch, symbol, answered close) of every changed baseline that was told already."""
+    cursor = await connection.execute(_SQL["rebasings"], {"batch_ids": list(batch_ids)})
+    return {(batch_id, symbol, answered) for batch_id, symbol, answered in await cursor.fetchall()}

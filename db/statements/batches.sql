@@ -1,0 +1,147 @@
+-- name: insert
+-- New batches in run_date order; a week that exists already is left alone and not returned.
+insert into batches (id, run_date, benchmark_symbol, benchmark_initial_price, status)
+select *
+from unnest(%(ids)s::uuid[], %(run_dates)s::date[], %(benchmark_symbols)s::text[], %(prices)s::numeric[],
+            %(statuses)s::text[]) as new (id, run_date, benchmark_symbol, benchmark_initial_price, status)
+order by new.run_date
+on conflict (run_date) do nothing
+returning id;
+
+-- name: copy_picks
+-- Picks of batches that the same transaction inserted.
+copy picks (id, batch_id, ticker, action, reasoning, initial_price) from stdin;
+
+-- name: lock
+-- Claims batches for writing, in the one order that keeps writers from deadlocking.
+select id, created_at, run_date, benchmark_symbol, benchmark_initial_price, status
+from batches
+where id = any(%(ids)s)
+order by run_date
+for no key update;
+
+-- name: complete
+-- Ends batches whose fourteenth row has just been written.
+update batches set status = 'completed' where id = any(%(ids)s);
+
+-- name: fail
+-- Ends a batch because an operator says so.
+update batches set status = 'failed' where id = %(id)s;
+
+-- name: latest
+-- The newest batch.
+select id, created_at, run_date, benchmark_symbol, benchmark_initial_price, status
+from batches
+order by run_date desc
+limit 1;
+
+-- name: by_run_dates
+-- The batches of some weeks.
+select id, created_at, run_date, benchmark_symbol, benchmark_initial_price, status
+from batches
+where run_date = any(%(run_dates)s)
+order by run_date;
+
+-- name: picks
+-- The picks of some batches, in the order in which they were picked (ids are time-ordered).
+select id, batch_id, ticker, action, reasoning, initial_price
+from picks
+where batch_id = any(%(batch_ids)s)
+order by id;
+
+-- name: active
+-- Every batch that still lacks days, with the days it has and how it was priced.
+select b.id, b.created_at, b.run_date, b.benchmark_symbol, b.benchmark_initial_price, b.status,
+       written.dates as written, opened.source, opened.basis
+from batches b
+cross join lateral (
+    select coalesce(array_agg(c.checkpoint_date), '{}') as dates from checkpoints c where c.batch_id = b.id
+) written
+left join lateral (
+    select e.payload ->> 'source' as source, e.payload ->> 'basis' as basis
+    from events e
+    where e.batch_id = b.id and e.event_type = 'batch_opened'
+    limit 1
+) opened on true
+where b.status = 'active'
+order by b.run_date;
+
+-- name: weeks
+-- The first week there is, and whether the week of a Monday is opened.
+select (select min(run_date) from batches) as first_run_date,
+       exists (select from batches where run_date = %(monday)s) as opened;
+
+-- name: unopened
+-- Mondays from the first batch to a last one that have neither a batch nor a missed event.
+select day::date as run_date
+from generate_series((select min(run_date) from batches)::timestamp, %(last)s::date::timestamp, interval '7 days') day
+where not exists (select from batches b where b.run_date = day::date)
+  and not exists (
+      select from events e
+      where e.event_type = 'batch_missed' and e.payload ->> 'run_date' = to_char(day, 'YYYY-MM-DD')
+  )
+order by day;
+
+-- name: any_source
+-- The source that priced any one batch: simulated or real is the same for all of them.
+select payload ->> 'source' as source from events where event_type = 'batch_opened' limit 1;
+
+-- name: page
+-- One page of batches, newest first, each with its picks and its state; keyset, so that no page costs more than the first.
+select b.id, b.created_at, b.run_date, b.benchmark_symbol, b.benchmark_initial_price, b.status,
+       opened.source, opened.basis, days.written, days.computed, last_day.checkpoint_date as last_computed,
+       last_day.benchmark_return_pct, waiting.days as waiting, picked.tickers, picked.actions
+from (
+    select * from batches
+    where (%(cursor)s::date is null or run_date < %(cursor)s::date)
+      and (%(status)s::text is null or status = %(status)s::text)
+    order by run_date desc
+    limit %(limit)s
+) b
+cross join lateral (
+    select count(*)::int as written, count(*) filter (where c.status = 'computed')::int as computed
+    from checkpoints c
+    where c.batch_id = b.id
+) days
+left join lateral (
+    select c.checkpoint_date, c.benchmark_return_pct
+    from checkpoints c
+    where c.batch_id = b.id and c.status = 'computed'
+    order by c.checkpoint_date desc
+    limit 1
+) last_day on true
+cross join lateral (
+    select array_agg(p.ticker order by p.id) as tickers, array_agg(p.action order by p.id) as actions
+    from picks p
+    where p.batch_id = b.id
+) picked
+cross join lateral (select count(*)::int as days from waiting_days w where w.batch_id = b.id) waiting
+left join lateral (
+    select e.payload ->> 'source' as source, e.payload ->> 'basis' as basis
+    from events e
+    where e.batch_id = b.id and e.event_type = 'batch_opened'
+    limit 1
+) opened on true
+order by b.run_date desc;
+
+-- name: excess_by_day
+-- For some batches, the mean over the picks of the action-adjusted excess on each computed day, oldest first.
+select c.batch_id, c.checkpoint_date,
+       avg(case p.action when 'BUY' then m.vs_benchmark_pct else -m.vs_benchmark_pct end) as excess_pct
+from checkpoints c
+join pick_checkpoint_metrics m on m.checkpoint_id = c.id
+join picks p on p.id = m.pick_id
+where c.batch_id = any(%(batch_ids)s)
+group by c.batch_id, c.checkpoint_date
+order by c.batch_id, c.checkpoint_date;
+
+-- name: missed
+-- Mondays that passed unopened and still have no batch, newest first.
+select distinct on (e.payload ->> 'run_date')
+       (e.payload ->> 'run_date')::date as run_date, e.payload ->> 'cause' as cause, e.payload ->> 'detail' as detail
+from events e
+where e.event_type = 'batch_missed'
+  and (%(cursor)s::date is null or (e.payload ->> 'run_date')::date < %(cursor)s::date)
+  and (%(oldest)s::date is null or (e.payload ->> 'run_date')::date > %(oldest)s::date)
+  and not exists (select from batches b where b.run_date = (e.payload ->> 'run_date')::date)
+order by e.payload ->> 'run_date' desc;

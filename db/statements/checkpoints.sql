@@ -1,0 +1,61 @@
+-- name: written
+-- The days that some batches have already, and whether each was skipped.
+select batch_id, checkpoint_date, status = 'skipped' as skipped
+from checkpoints
+where batch_id = any(%(batch_ids)s);
+
+-- name: copy_checkpoints
+-- Days of batches that the same transaction has locked or inserted.
+copy checkpoints (id, batch_id, checkpoint_date, status, benchmark_price, benchmark_return_pct) from stdin;
+
+-- name: copy_metrics
+-- Metrics of days that the same transaction inserted.
+copy pick_checkpoint_metrics (id, checkpoint_id, pick_id, current_price, absolute_return_pct, vs_benchmark_pct)
+from stdin;
+
+-- name: of_batch
+-- The days of a batch, in order.
+select id, batch_id, checkpoint_date, status, benchmark_price, benchmark_return_pct
+from checkpoints
+where batch_id = %(batch_id)s
+order by checkpoint_date;
+
+-- name: metrics_of_batch
+-- The metrics of a batch, in the order of days and picks.
+select m.id, m.checkpoint_id, m.pick_id, m.current_price, m.absolute_return_pct, m.vs_benchmark_pct
+from pick_checkpoint_metrics m
+join checkpoints c on c.id = m.checkpoint_id
+where c.batch_id = %(batch_id)s
+order by c.checkpoint_date, m.pick_id;
+
+-- name: waiting
+-- Due days that could not be written yet.
+select batch_id, checkpoint_date, cause, detail, attempts, first_tried_at, last_tried_at, next_try_at
+from waiting_days
+order by checkpoint_date, batch_id;
+
+-- name: wait
+-- Notes one more attempt at a due day; the pause before the next doubles up to a bound, or is what the source asked for.
+insert into waiting_days
+    (batch_id, checkpoint_date, cause, detail, attempts, first_tried_at, last_tried_at, next_try_at)
+values
+    (%(batch_id)s, %(checkpoint_date)s, %(cause)s, %(detail)s, 1, %(tried_at)s, %(tried_at)s,
+     %(tried_at)s + greatest(%(retry_after)s::interval, %(shortest)s::interval))
+on conflict (batch_id, checkpoint_date) do update
+set cause = excluded.cause,
+    detail = excluded.detail,
+    attempts = waiting_days.attempts + 1,
+    last_tried_at = excluded.last_tried_at,
+    next_try_at = excluded.last_tried_at
+        + greatest(%(retry_after)s::interval,
+                   least(%(longest)s::interval, %(shortest)s::interval * power(2, least(waiting_days.attempts, 16))));
+
+-- name: stop_waiting
+-- Forgets the waiting of days that are written now, and of batches that ended.
+delete from waiting_days w
+using batches b
+where b.id = w.batch_id
+  and w.batch_id = any(%(batch_ids)s)
+  and (b.status <> 'active'
+       or exists (select from checkpoints c
+                  where c.batch_id = w.batch_id and c.checkpoint_date = w.checkpoint_date));
