@@ -1,0 +1,1 @@
+"""Where picks come from."""

@@ -1,0 +1,135 @@
+"""What a price source is: the Protocol, its answer and its errors."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from db.errors import AlphaMondayError
+
+if TYPE_CHECKING:
+    from core.trading_calendar import TradingCalendar
+
+ONE = Decimal(1)
+_PRICE = re.compile(r"[0-9]{1,32}(\.[0-9]{1,32})?", re.ASCII)
+_INTEGER_DIGITS = 12
+_DECIMAL_DIGITS = 12
+
+
+class Basis(StrEnum):
+    """What a source's closes measure: price return, total return (dividends inside), or whatever a file holds."""
+
+    PRICE = "price"
+    TOTAL = "total"
+    UNSPECIFIED = "unspecified"
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """One session's official close.
+
+    `split_factor` is new shares per old share on the first session that trades on the new basis (7 for 7:1),
+    and 1 on every other day and from every source whose closes are adjusted for splits already.
+    """
+
+    price: Decimal
+    split_factor: Decimal = ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one source said to one question: dated closes per symbol it knows, and the symbols it does not know."""
+
+    source: str
+    basis: Basis
+    closes: Mapping[str, Mapping[date, Close]]
+    unknown: frozenset[str] = frozenset()
+
+
+class PriceSource(Protocol):
+    """A provider of daily closes.
+
+    `settle_delay` is the time after a session's close that this source needs before its closes are final.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def basis(self) -> Basis: ...
+
+    @property
+    def settle_delay(self) -> timedelta: ...
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        """Every close of `symbols` from `first` to `last`, both included.
+
+        Raises a `PriceSourceError`: rate limited, unauthorised, unavailable or malformed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PriceOptions:
+    """What a price source may be made from; each takes what it needs."""
+
+    calendar: "TradingCalendar"
+    benchmark: str
+    price_file: Path | None = None
+    key: str | None = None
+    url: str | None = None
+
+
+class PriceSourceError(AlphaMondayError):
+    """A source could not answer. Never a reason to skip a day."""
+
+    code = "price_source"
+
+
+class RateLimitedError(PriceSourceError):
+    """The source asked to be left alone, for `retry_after` where it said how long."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, remedy: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message, remedy)
+        self.retry_after = retry_after
+
+
+class UnauthorisedError(PriceSourceError):
+    """The source does not accept the key."""
+
+    code = "unauthorised"
+
+
+class UnavailableError(PriceSourceError):
+    """The source cannot be reached, or failed on its side."""
+
+    code = "unavailable"
+
+
+class MalformedError(PriceSourceError):
+    """The source answered nonsense."""
+
+    code = "malformed"
+
+
+def parse_price(text: str) -> Decimal:
+    """The positive decimal that `text` spells, digit for digit.
+
+    Raises ValueError for anything but plain digits with at most one point, for zero, and for more than
+    12 digits before or after the point (leading zeros aside).
+    """
+    if not _PRICE.fullmatch(text):
+        raise ValueError(f"not a plain decimal number: {text[:40]!r}")
+    whole, _, fraction = text.partition(".")
+    if len(whole.lstrip("0")) > _INTEGER_DIGITS or len(fraction) > _DECIMAL_DIGITS:
+        raise ValueError(f"more than {_INTEGER_DIGITS} integer or {_DECIMAL_DIGITS} decimal digits: {text[:40]!r}")
+    price = Decimal(text)
+    if price <= 0:
+        raise ValueError(f"not a positive price: {text[:40]!r}")
+    return price
