@@ -1,0 +1,213 @@
+"""Opening a week by an operator's word, marking one failed, noting the missed, and how a batch came to be."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from uuid_utils.compat import uuid7
+
+from core.catch_up import Report, settle
+from core.checkpoints import Recorder
+from core.picks.check import check_picks
+from core.picks.source import PickDraft
+from core.services import Services
+from core.trading_calendar import TradingCalendar, monday_of
+from core.weeks import Rules, Week
+from db import batches, checkpoints, events, leadership
+from db.database import Database
+from db.errors import AlphaMondayError
+from db.events import EventType
+from db.records import Batch, BatchStatus, Pick
+
+OPENING_FACT = "opening"
+REASON_LIMIT = 500
+
+
+class NotFoundError(AlphaMondayError):
+    """There is no such batch."""
+
+    code = "not_found"
+
+
+class ConflictError(AlphaMondayError):
+    """The week exists with other picks."""
+
+    code = "conflict"
+
+
+class NotPossibleError(AlphaMondayError):
+    """The rules do not allow it now."""
+
+    code = "not_possible"
+
+
+class Origin(StrEnum):
+    """How a batch came to be, told from its rows."""
+
+    LIVE = "live"
+    LATE = "late"
+    BACKFILLED = "backfilled"
+
+
+def origin_of(batch: Batch, rules: Rules, calendar: TradingCalendar) -> Origin:
+    """Live if created before its opening ended, late if in the same exchange week, backfilled otherwise."""
+    if batch.created_at < rules.opens_until(calendar, batch.run_date):
+        return Origin.LIVE
+    if calendar.exchange_date(batch.created_at) < batch.run_date + timedelta(days=7):
+        return Origin.LATE
+    return Origin.BACKFILLED
+
+
+def check_run_date(run_date: date) -> date:
+    """`run_date` if it is a Monday. Raises NotPossibleError naming the Monday of its week."""
+    if monday_of(run_date) != run_date:
+        raise NotPossibleError(
+            f"{run_date} is a {run_date:%A}; a batch begins on a Monday.",
+            f"The Monday of that week is {monday_of(run_date)}.",
+        )
+    return run_date
+
+
+async def find(services: Services, run_date: date) -> Batch:
+    """The batch of a week. Raises NotFoundError."""
+    async with services.database.connection() as connection:
+        found = await batches.by_run_dates(connection, [run_date])
+    if run_date not in found:
+        raise NotFoundError(f"There is no batch for {run_date}.", "alpha-monday batches lists the weeks there are.")
+    return found[run_date]
+
+
+async def open_week(
+    services: Services,
+    run_date: date,
+    drafts: Sequence[PickDraft],
+    pick_source: str,
+    *,
+    late: bool = False,
+    dry_run: bool = False,
+) -> Report:
+    """Opens one week with `drafts` at the baseline's closes, in one transaction or not at all.
+
+    The same picks for a week that exists are reported as already there. Raises ConflictError for other picks, and
+    NotPossibleError before the opening begins, or after it ended unless `late`.
+    """
+    checked = check_picks(drafts, services.rules.benchmark)
+    check_run_date(run_date)
+    if await there_already(services, {run_date: checked}):
+        return Report(already_there=1)
+    now = services.clock.now()
+    check_open_now(services, run_date, now, late=late)
+    week = Week.to_open(run_date, checked, pick_source, services.rules, services.calendar, now, with_days=False)
+    if dry_run:
+        report, recorder = await rehearse(services, [week], now), None
+    else:
+        recorder = Recorder(services.database, services.clock, None)
+        report = recorder.report
+        await settle([week], services.require_sources(), services.calendar, services.rules, now, recorder)
+    if (delay := report.unopened.get(run_date)) is not None:
+        raise NotPossibleError(
+            f"The week of {run_date} cannot be opened: {delay.detail}.",
+            "Check the tickers and the price source.",
+        )
+    if recorder and recorder.lost and await there_already(services, {run_date: checked}):
+        return Report(already_there=1)
+    return report
+
+
+def check_open_now(services: Services, run_date: date, now: datetime, *, late: bool) -> None:
+    """Raises NotPossibleError, naming when it will be possible or what allows it, unless the week can be opened."""
+    opens_at = services.rules.opens_at(services.calendar, run_date)
+    if now < opens_at:
+        raise NotPossibleError(
+            f"The week of {run_date} cannot be opened yet.",
+            f"It will be possible from {opens_at:%a %d %b %Y %H:%M} exchange time.",
+        )
+    if now >= services.rules.opens_until(services.calendar, run_date) and not late:
+        raise NotPossibleError(
+            f"The opening of the week of {run_date} ended at {services.rules.open_until:%H:%M} exchange time.",
+            "Add --late to open it all the same, or use backfill.",
+        )
+
+
+async def rehearse(services: Services, weeks: Sequence[Week], now: datetime) -> Report:
+    """What writing `weeks` would report, without writing."""
+    report = Report()
+
+    async def count(some: Sequence[Week]) -> None:
+        for week in some:
+            if week.unopened:
+                report.unopened[week.run_date] = week.unopened
+            report.opened += bool(week.opening)
+            report.computed += len(week.computed)
+            report.skipped += len(week.skipped) if week.batch else 0
+            report.waiting += len(week.waiting)
+
+    await settle(weeks, services.require_sources(), services.calendar, services.rules, now, count)
+    return report
+
+
+async def there_already(services: Services, weeks: Mapping[date, Sequence[PickDraft]]) -> dict[date, Batch]:
+    """Those of `weeks` that exist with the same picks. Raises ConflictError for one that exists with others."""
+    async with services.database.connection() as connection:
+        found = await batches.by_run_dates(connection, weeks)
+        picks = await batches.picks(connection, [batch.id for batch in found.values()])
+    for run_date, batch in found.items():
+        if _as_drafts(picks.get(batch.id, ())) != set(weeks[run_date]):
+            raise ConflictError(
+                f"The week of {run_date} exists already with other picks; nothing was written.",
+                f"alpha-monday show {run_date} shows them; picks are never changed.",
+            )
+    return found
+
+
+def _as_drafts(picks: Sequence[Pick]) -> set[PickDraft]:
+    return {PickDraft(pick.ticker, pick.action, pick.reasoning) for pick in picks}
+
+
+async def fail(services: Services, run_date: date, reason: str) -> Batch:
+    """Marks a batch failed for `reason`; this is final. Raises NotFoundError, or NotPossibleError if it has ended."""
+    reason = reason.strip()
+    if not reason or len(reason) > REASON_LIMIT or "\0" in reason:
+        raise NotPossibleError(
+            f"A reason of 1 to {REASON_LIMIT} characters is needed.",
+            "Say why the batch is to be marked failed.",
+        )
+    batch = await find(services, run_date)
+    async with services.database.transaction() as connection:
+        [locked] = await batches.lock(connection, [batch.id])
+        if locked.status is not BatchStatus.ACTIVE:
+            raise NotPossibleError(
+                f"The batch of {run_date} is {locked.status} already.", "Completed and failed are both final."
+            )
+        await batches.fail(connection, batch.id)
+        payload = {"run_date": run_date.isoformat(), "reason": reason}
+        await events.insert(connection, [(uuid7(), batch.id, EventType.BATCH_FAILED, json.dumps(payload))])
+        await checkpoints.stop_waiting(connection, [batch.id])
+        await events.notify(connection, [run_date])
+    return locked
+
+
+async def record_missed(database: Database, run_dates: Sequence[date], as_of: datetime | None) -> int:
+    """Writes one `batch_missed` event for each week that still has neither batch nor event; gives their number."""
+    async with database.transaction() as connection:
+        await events.serialise_openings(connection)
+        unopened = set(await batches.unopened(connection, max(run_dates)))
+        missed = [run_date for run_date in run_dates if run_date in unopened]
+        if not missed:
+            return 0
+        fact = (await leadership.facts(connection)).get(OPENING_FACT)
+        attempt = dict(fact.value) if fact else {}
+        rows = []
+        for run_date in missed:
+            tried = attempt.get("run_date") == run_date.isoformat()
+            payload = {
+                "run_date": run_date.isoformat(),
+                "cause": attempt["cause"] if tried else "not_running",
+                "detail": attempt["detail"] if tried else "no scheduler was running while the week could be opened",
+                "as_of": as_of.isoformat() if as_of else None,
+            }
+            rows.append((uuid7(), None, EventType.BATCH_MISSED, json.dumps(payload)))
+        await events.insert(connection, rows)
+        await events.notify(connection, missed)
+    return len(missed)

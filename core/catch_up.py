@@ -1,0 +1,216 @@
+"""Catch-up, the one mechanism: what should exist by now, less what exists, is what to do.
+
+`plan` is pure. `settle` asks each source once for the whole span, values every week, and hands them on to be
+written, whole weeks at a time.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from core.prices.source import PriceSource, PriceSourceError
+from core.trading_calendar import TradingCalendar, batch_days, monday_of
+from core.valuation import History
+from core.weeks import Delay, Rules, Week
+from db.records import ActiveBatch, WaitingDay
+
+WEEKS_IN_A_TRANSACTION = 20
+# Later closes are evidence that a missing one will not come; the longest closure since 1933 was six days.
+_EVIDENCE_SPAN = timedelta(days=60)
+
+
+class DueKind(StrEnum):
+    """What falls due next."""
+
+    OPEN = "open"
+    CHECKPOINT = "checkpoint"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class NextDue:
+    """The next instant at which there is something to do."""
+
+    kind: DueKind
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DueBatch:
+    """A batch and those of its days that are due."""
+
+    active: ActiveBatch
+    days: tuple[date, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What the database holds, as far as a plan depends on it.
+
+    `unopened` are Mondays after the first batch's that have neither a batch nor a missed event.
+    """
+
+    active: Sequence[ActiveBatch]
+    waiting: Sequence[WaitingDay]
+    first_run_date: date | None
+    this_week_opened: bool
+    unopened: Sequence[date]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do at `now`: a week to open, Mondays to note as missed, batches with due days.
+
+    `resting` counts due days whose next try is still to come; `next_due` is when there is more to do.
+    """
+
+    now: datetime
+    opening: date | None
+    missed: tuple[date, ...]
+    due: tuple[DueBatch, ...]
+    resting: int
+    next_due: NextDue
+
+
+def plan(
+    existing: Existing, calendar: TradingCalendar, rules: Rules, now: datetime, *, rest_until: datetime | None
+) -> Plan:
+    """What should exist by `now` and does not. `rest_until` honours back-off as of that instant; None ignores it."""
+    monday = monday_of(calendar.exchange_date(now))
+    opens_at, opens_until = rules.opens_at(calendar, monday), rules.opens_until(calendar, monday)
+    following = monday + timedelta(days=7)
+    opening = monday if opens_at <= now < opens_until and not existing.this_week_opened else None
+    upcoming = monday if now < opens_at and not existing.this_week_opened else following
+    candidates = [NextDue(DueKind.OPEN, rules.opens_at(calendar, upcoming))]
+
+    resting_until = {
+        (waiting.batch_id, waiting.checkpoint_date): waiting.next_try_at
+        for waiting in existing.waiting
+        if rest_until is not None and waiting.next_try_at > rest_until
+    }
+    due: list[DueBatch] = []
+    resting = 0
+    for active in existing.active:
+        unwritten = [day for day in batch_days(active.batch.run_date) if day not in active.written]
+        days = tuple(day for day in unwritten if rules.due_at(calendar, day) <= now)
+        rests = {day: resting_until[key] for day in days if (key := (active.batch.id, day)) in resting_until}
+        if rests and not any(calendar.is_session(day) for day in days if day not in rests):
+            # No question is to be asked for the other days, so the resting ones are left to rest.
+            resting += len(rests)
+            candidates.append(NextDue(DueKind.RETRY, min(rests.values())))
+            to_write = tuple(day for day in days if day not in rests)
+        else:
+            to_write = days
+        if to_write:
+            due.append(DueBatch(active, to_write))
+        if len(days) < len(unwritten):
+            candidates.append(NextDue(DueKind.CHECKPOINT, rules.due_at(calendar, unwritten[len(days)])))
+    return Plan(
+        now=now,
+        opening=opening,
+        missed=tuple(
+            run_date
+            for run_date in existing.unopened
+            if run_date != existing.first_run_date and rules.opens_until(calendar, run_date) <= now
+        ),
+        due=tuple(due),
+        resting=resting,
+        next_due=min(candidates, key=lambda candidate: candidate.at),
+    )
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did, in counts of weeks and days; `unopened` tells why a week could not be opened yet."""
+
+    opened: int = 0
+    already_there: int = 0
+    computed: int = 0
+    skipped: int = 0
+    waiting: int = 0
+    missed: int = 0
+    unopened: dict[date, Delay] = field(default_factory=dict)
+    delays: list[Delay] = field(default_factory=list)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether due work is left that could not be done yet."""
+        return bool(self.waiting or self.unopened)
+
+    @property
+    def did_something(self) -> bool:
+        """Whether anything was written to the domain's tables."""
+        return bool(self.opened or self.computed or self.skipped or self.missed)
+
+    def counts(self) -> dict[str, int]:
+        """What writers report."""
+        return {
+            "opened": self.opened,
+            "already_there": self.already_there,
+            "computed": self.computed,
+            "skipped": self.skipped,
+            "waiting": self.waiting,
+        }
+
+
+Record = Callable[[Sequence[Week]], Awaitable[None]]
+
+
+async def settle(
+    weeks: Sequence[Week],
+    sources: Iterable[PriceSource],
+    calendar: TradingCalendar,
+    rules: Rules,
+    now: datetime,
+    record: Record,
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
+    """Values `weeks` and hands them to `record` at most 20 at a time, each week once and whole.
+
+    Sources are asked in turn, each only for the weeks that the ones before left open. A source's failure leaves
+    its weeks waiting. When `stopping` says so, the rest is left for another time.
+    """
+    left = list(weeks)
+    failures: list[PriceSourceError] = []
+    for source in sources:
+        asking = [week for week in left if not week.is_settled]
+        if not asking:
+            break
+        try:
+            history = await _ask(source, asking, calendar, rules, now)
+        except PriceSourceError as failure:
+            failures.append(failure)
+            continue
+        still_open: list[Week] = []
+        for some in _chunks(left):
+            if stopping():
+                return
+            for week in some:
+                if not week.is_settled:
+                    week.consult(history, now)
+            still_open += [week for week in some if not week.is_settled]
+            if settled := [week for week in some if week.is_settled]:
+                await record(settled)
+        left = still_open
+    for some in _chunks(left):
+        if stopping():
+            return
+        for week in some:
+            week.conclude(failures, rules, calendar, now)
+        await record(some)
+
+
+async def _ask(
+    source: PriceSource, weeks: Sequence[Week], calendar: TradingCalendar, rules: Rules, now: datetime
+) -> History:
+    symbols = sorted({symbol for week in weeks for symbol in week.symbols})
+    newest = max(max(week.open_days, default=week.baseline_date) for week in weeks)
+    last = min(rules.last_due_session(calendar, now), newest + _EVIDENCE_SPAN)
+    answer = await source.closes(symbols, min(week.baseline_date for week in weeks), last)
+    return History(answer, last)
+
+
+def _chunks(weeks: Sequence[Week]) -> Iterator[Sequence[Week]]:
+    for start in range(0, len(weeks), WEEKS_IN_A_TRANSACTION):
+        yield weeks[start : start + WEEKS_IN_A_TRANSACTION]

@@ -1,0 +1,231 @@
+"""Writing whole weeks: batches, picks, days, metrics, events and the notification in one transaction, or nothing."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from core.catch_up import Report
+from core.clock import Clock
+from core.mixing import refuse_mixing
+from core.trading_calendar import BATCH_DAYS
+from core.valuation import ComputedDay, Opening
+from core.weeks import Delay, SkippedDay, Week
+from db import batches, checkpoints, events
+from db.database import Database
+from db.events import EventType
+from db.records import BatchStatus, Checkpoint, CheckpointStatus, PickCheckpointMetric
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of one transaction, and what they add to the report once it has committed."""
+
+    as_of: str | None
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    metrics: list[PickCheckpointMetric] = field(default_factory=list)
+    events: list[tuple[UUID, UUID | None, EventType, str]] = field(default_factory=list)
+    completed: list[UUID] = field(default_factory=list)
+    waiting: list[tuple[UUID, date, Delay]] = field(default_factory=list)
+    opened: int = 0
+    computed: int = 0
+    skipped: int = 0
+
+    def event(self, batch_id: UUID, event_type: EventType, payload: Mapping[str, Any]) -> None:
+        stamped = {**payload, "as_of": self.as_of}
+        self.events.append((uuid7(), batch_id, event_type, json.dumps(stamped, default=_json_value)))
+
+    def opening(self, opening: Opening) -> None:
+        batch = opening.batch
+        closes = {batch.benchmark_symbol: batch.benchmark_initial_price}
+        closes.update((pick.ticker, pick.initial_price) for pick in opening.picks)
+        self.event(
+            batch.id,
+            EventType.BATCH_OPENED,
+            {
+                "run_date": batch.run_date,
+                "pick_source": opening.pick_source,
+                "source": opening.source,
+                "basis": opening.basis,
+                "baseline_date": opening.baseline_date,
+                "closes": closes,
+            },
+        )
+        self.opened += 1
+
+    def computed_day(self, day: ComputedDay, told: set[tuple[UUID, str, str]]) -> None:
+        batch_id = day.checkpoint.batch_id
+        self.checkpoints.append(day.checkpoint)
+        self.metrics += day.metrics
+        for rebasing in day.rebasings:
+            key = (batch_id, rebasing.symbol, _json_value(rebasing.answered))
+            if key in told:
+                continue
+            told.add(key)
+            self.event(
+                batch_id,
+                EventType.PRICE_REBASED if rebasing.split else EventType.BASELINE_REVISED,
+                {
+                    "symbol": rebasing.symbol,
+                    "stored": rebasing.stored,
+                    "answered": rebasing.answered,
+                    "split": rebasing.split,
+                    "source": day.source,
+                },
+            )
+        self.event(
+            batch_id,
+            EventType.CHECKPOINT_COMPUTED,
+            {
+                "checkpoint_date": day.checkpoint.checkpoint_date,
+                "source": day.source,
+                "basis": day.basis,
+                "baseline_date": day.baseline_date,
+                "closes": {
+                    symbol: {
+                        "baseline": trace.baseline,
+                        "close": trace.close,
+                        "split_factor": trace.split_factor,
+                    }
+                    for symbol, trace in day.closes.items()
+                },
+            },
+        )
+        self.computed += 1
+
+    def skipped_day(self, batch_id: UUID, day: SkippedDay) -> None:
+        self.checkpoints.append(
+            Checkpoint(uuid7(), batch_id, day.checkpoint_date, CheckpointStatus.SKIPPED, None, None)
+        )
+        self.event(
+            batch_id,
+            EventType.CHECKPOINT_SKIPPED,
+            {
+                "checkpoint_date": day.checkpoint_date,
+                "reason": day.reason,
+                "symbols": day.symbols,
+                "sources": day.sources,
+            },
+        )
+        self.skipped += 1
+
+    def completion(self, week: Week, batch_id: UUID, skipped: int) -> None:
+        self.completed.append(batch_id)
+        self.event(
+            batch_id,
+            EventType.BATCH_COMPLETED,
+            {"run_date": week.run_date, "computed": BATCH_DAYS - skipped, "skipped": skipped},
+        )
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")  # digits, never an exponent
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+class Recorder:
+    """Writes weeks and keeps the report of what was written.
+
+    Any number of recorders may work at once: a batch is claimed before its days are looked at, a week that somebody
+    else opened first is left to `lost`, and what is written already is not written again.
+    """
+
+    def __init__(self, database: Database, clock: Clock, as_of: datetime | None, report: Report | None = None) -> None:
+        self._database = database
+        self._clock = clock
+        self._as_of = as_of.isoformat() if as_of else None
+        self.report = report or Report()
+        self.lost: list[date] = []
+
+    async def __call__(self, weeks: Sequence[Week]) -> None:
+        """Writes what `weeks` hold in one transaction, in run_date order."""
+        for week in weeks:
+            if week.unopened:
+                self.report.unopened[week.run_date] = week.unopened
+        writing = sorted((week for week in weeks if week.batch), key=lambda week: week.run_date)
+        if not writing:
+            return
+        rows = _Rows(self._as_of)
+        async with self._database.transaction() as connection:
+            lost = await self._open(connection, [week.opening for week in writing if week.opening], rows)
+            kept = [week for week in writing if week.run_date not in lost]
+            await self._collect(connection, kept, rows)
+            await self._write(connection, rows)
+            await checkpoints.stop_waiting(connection, [week.batch.id for week in kept if week.batch])
+            if rows.events:
+                await events.notify(connection, [week.run_date for week in kept])
+        self.lost += lost
+        self.report.opened += rows.opened
+        self.report.computed += rows.computed
+        self.report.skipped += rows.skipped
+        self.report.waiting += len(rows.waiting)
+        self.report.delays += [delay for _, _, delay in rows.waiting]
+
+    async def _open(self, connection: AsyncConnection[Any], openings: Sequence[Opening], rows: _Rows) -> list[date]:
+        """Opens what nobody else has opened, and says which weeks somebody had."""
+        if not openings:
+            return []
+        await events.serialise_openings(connection)
+        refuse_mixing(await batches.any_source(connection), {opening.source for opening in openings})
+        new = await batches.insert(
+            connection,
+            [opening.batch for opening in openings],
+            [pick for opening in openings for pick in opening.picks],
+        )
+        for opening in openings:
+            if opening.batch.id in new:
+                rows.opening(opening)
+        return [opening.batch.run_date for opening in openings if opening.batch.id not in new]
+
+    async def _collect(self, connection: AsyncConnection[Any], weeks: Iterable[Week], rows: _Rows) -> None:
+        """Turns what the weeks know into rows, leaving out what stands already."""
+        existing = [week.batch.id for week in weeks if week.batch and not week.opening]
+        locked = {batch.id: batch for batch in await batches.lock(connection, existing)} if existing else {}
+        written = await checkpoints.written(connection, existing) if existing else {}
+        told = await events.rebasings(connection, existing) if existing else set()
+        for week in weeks:
+            assert week.batch is not None  # the caller keeps only weeks that have one
+            batch_id = week.batch.id
+            if not week.opening and (batch_id not in locked or locked[batch_id].status is not BatchStatus.ACTIVE):
+                continue
+            there = written.get(batch_id, {})
+            for day in week.days:
+                if day in there:
+                    continue
+                if day in week.computed:
+                    rows.computed_day(week.computed[day], told)
+                elif day in week.skipped:
+                    rows.skipped_day(batch_id, week.skipped[day])
+                elif day in week.waiting:
+                    rows.waiting.append((batch_id, day, week.waiting[day]))
+            new = dict.fromkeys(week.computed, False) | dict.fromkeys(week.skipped, True)
+            all_days = {**new, **there}
+            if len(all_days) == BATCH_DAYS and len(there) < BATCH_DAYS:
+                rows.completion(week, batch_id, sum(all_days.values()))
+
+    async def _write(self, connection: AsyncConnection[Any], rows: _Rows) -> None:
+        if rows.checkpoints:
+            await checkpoints.insert(connection, rows.checkpoints, rows.metrics)
+        if rows.completed:
+            await batches.complete(connection, rows.completed)
+        if rows.events:
+            await events.insert(connection, rows.events)
+        for batch_id, day, delay in rows.waiting:
+            await checkpoints.wait(
+                connection,
+                batch_id,
+                day,
+                cause=delay.cause,
+                detail=delay.detail,
+                tried_at=self._clock.now(),
+                retry_after=delay.retry_after,
+            )

@@ -1,0 +1,226 @@
+"""What screens and commands read: batches, one batch whole, events. Reads never write and never migrate."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from core import metrics
+from core.batches import Origin, find, origin_of
+from core.services import Services
+from core.trading_calendar import batch_days
+from db import batches, checkpoints, events
+from db.events import EventType
+from db.records import (
+    Batch,
+    BatchOverview,
+    BatchStatus,
+    Checkpoint,
+    DayExcess,
+    Event,
+    MissedWeek,
+    Pick,
+    PickCheckpointMetric,
+    WaitingDay,
+)
+
+PAGE_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch in a list: its overview, how it came to be, and its excess by computed day, in percentage points."""
+
+    overview: BatchOverview
+    origin: Origin
+    sessions: int
+    excess_by_day: tuple[DayExcess, ...]
+
+    @property
+    def excess_pct(self) -> Decimal | None:
+        """The batch's excess on its newest computed day."""
+        return self.excess_by_day[-1].excess_pct if self.excess_by_day else None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """One page of batches, newest first; `next_cursor` asks for the one after, None at the end."""
+
+    batches: tuple[BatchRow, ...]
+    missed: tuple[MissedWeek, ...]
+    next_cursor: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTrace:
+    """Where a stored price came from: raw closes at both ends and the split factor between, as the source sent them."""
+
+    baseline: str
+    close: str
+    split_factor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A checkpoint with its metrics by pick id; skipped with a reason and symbols, or computed with a source."""
+
+    checkpoint: Checkpoint
+    metrics: Mapping[UUID, PickCheckpointMetric]
+    reason: str | None
+    symbols: tuple[str, ...]
+    source: str | None
+    basis: str | None
+    traces: Mapping[str, PriceTrace]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDetail:
+    """One batch whole: picks in their order, days in theirs, what waits, and its log, oldest first."""
+
+    batch: Batch
+    origin: Origin
+    source: str | None
+    basis: str | None
+    baseline_date: date
+    sessions: int
+    picks: tuple[Pick, ...]
+    days: tuple[Day, ...]
+    waiting: tuple[WaitingDay, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def latest_computed(self) -> Day | None:
+        """The newest day that has prices."""
+        return next((day for day in reversed(self.days) if day.metrics), None)
+
+    def excess_pct(self, day: Day) -> Decimal | None:
+        """The mean over the picks of the action-adjusted excess on `day`, None where it was skipped."""
+        if not day.metrics:
+            return None
+        return metrics.mean(
+            metrics.excess_pct(pick.action, day.metrics[pick.id].vs_benchmark_pct)
+            for pick in self.picks
+            if pick.id in day.metrics
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """One page of events, newest first; `next_cursor` asks for the one after, None at the end."""
+
+    events: tuple[Event, ...]
+    next_cursor: UUID | None
+
+
+async def batch_page(
+    services: Services, *, cursor: date | None = None, limit: int = 50, status: BatchStatus | None = None
+) -> BatchPage:
+    """At most `limit` batches before `cursor`, and the missed weeks among them (none when `status` filters)."""
+    async with services.database.snapshot() as connection:
+        found = await batches.page(connection, cursor=cursor, limit=limit + 1, status=status)
+        shown = found[:limit]
+        next_cursor = shown[-1].run_date if len(found) > limit else None
+        excess = await batches.excess_by_day(connection, [overview.id for overview in shown])
+        missed = await batches.missed(connection, cursor=cursor, oldest=next_cursor) if status is None else []
+    return BatchPage(
+        tuple(_row(services, overview, excess.get(overview.id, ())) for overview in shown),
+        tuple(missed),
+        next_cursor,
+    )
+
+
+def _row(services: Services, overview: BatchOverview, excess: tuple[DayExcess, ...]) -> BatchRow:
+    batch = batch_of(overview)
+    return BatchRow(
+        overview, origin_of(batch, services.rules, services.calendar), _sessions(services, batch.run_date), excess
+    )
+
+
+def batch_of(overview: BatchOverview) -> Batch:
+    """The batch's own columns."""
+    return Batch(
+        overview.id,
+        overview.created_at,
+        overview.run_date,
+        overview.benchmark_symbol,
+        overview.benchmark_initial_price,
+        overview.status,
+    )
+
+
+def _sessions(services: Services, run_date: date) -> int:
+    days = batch_days(run_date)
+    return sum(1 for _ in services.calendar.sessions(days[0], days[-1]))
+
+
+async def batch_detail(services: Services, run_date: date | None = None) -> BatchDetail | None:
+    """The batch of `run_date` whole, or the newest one; None only if there is no batch at all.
+
+    Raises NotFoundError for a week without a batch.
+    """
+    if run_date is None:
+        async with services.database.connection() as connection:
+            batch = await batches.latest(connection)
+    else:
+        batch = await find(services, run_date)
+    if batch is None:
+        return None
+    async with services.database.snapshot() as connection:
+        [batch] = (await batches.by_run_dates(connection, [batch.run_date])).values()
+        picks = (await batches.picks(connection, [batch.id])).get(batch.id, ())
+        days = await checkpoints.of_batch(connection, batch.id)
+        rows = await checkpoints.metrics_of_batch(connection, batch.id)
+        log = await events.of_batch(connection, batch.id)
+        waiting = await checkpoints.waiting(connection)
+    by_day: dict[UUID, dict[UUID, PickCheckpointMetric]] = {}
+    for row in rows:
+        by_day.setdefault(row.checkpoint_id, {})[row.pick_id] = row
+    told = {event.payload.get("checkpoint_date"): event.payload for event in log}
+    opened = next((event.payload for event in log if event.event_type == EventType.BATCH_OPENED), {})
+    return BatchDetail(
+        batch=batch,
+        origin=origin_of(batch, services.rules, services.calendar),
+        source=opened.get("source"),
+        basis=opened.get("basis"),
+        baseline_date=services.calendar.previous_session(batch.run_date),
+        sessions=_sessions(services, batch.run_date),
+        picks=picks,
+        days=tuple(_day(day, by_day.get(day.id, {}), told.get(day.checkpoint_date.isoformat(), {})) for day in days),
+        waiting=tuple(day for day in waiting if day.batch_id == batch.id),
+        events=tuple(log),
+    )
+
+
+def _day(checkpoint: Checkpoint, rows: Mapping[UUID, PickCheckpointMetric], payload: Mapping[str, Any]) -> Day:
+    return Day(
+        checkpoint=checkpoint,
+        metrics=rows,
+        reason=payload.get("reason"),
+        symbols=tuple(payload.get("symbols", ())),
+        source=payload.get("source"),
+        basis=payload.get("basis"),
+        traces={symbol: PriceTrace(**ends) for symbol, ends in payload.get("closes", {}).items()},
+    )
+
+
+async def event_page(
+    services: Services,
+    *,
+    cursor: UUID | None = None,
+    limit: int = 50,
+    event_type: EventType | None = None,
+    run_date: date | None = None,
+) -> EventPage:
+    """At most `limit` events before `cursor`. Raises NotFoundError when `run_date` has no batch."""
+    batch_id = (await find(services, run_date)).id if run_date else None
+    async with services.database.connection() as connection:
+        found = await events.page(connection, cursor=cursor, limit=limit + 1, event_type=event_type, batch_id=batch_id)
+    return EventPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+
+async def waiting_days(services: Services) -> Sequence[WaitingDay]:
+    """Every due day that waits for a close, oldest first."""
+    async with services.database.connection() as connection:
+        return await checkpoints.waiting(connection)

@@ -1,0 +1,189 @@
+"""The one place that wires: settings in, everything the faces of the product work with out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.clock import Clock, SystemClock
+from core.mixing import SIMULATED, refuse_mixing
+from core.picks.registry import make_pick_source, pick_source_names
+from core.picks.source import PickOptions, PickSource
+from core.prices.registry import make_price_source, price_source_names
+from core.prices.source import PriceOptions, PriceSource
+from core.settings import PREFIX, Settings, SettingsError
+from core.trading_calendar import TradingCalendar
+from core.weeks import Rules
+from db import batches, migrate
+from db.database import Database
+from db.embedded import EmbeddedServer
+from db.errors import SchemaError
+
+DATABASE = "alpha_monday"
+DEMO_DATABASE = "alpha_monday_demo"
+
+
+class Access(StrEnum):
+    """What a face of the product may do: writers bring the tables up to date first, the others never do."""
+
+    WRITE = "write"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything wired. `sources` is the chain in the order asked; both kinds of source may be absent."""
+
+    settings: Settings
+    clock: Clock
+    calendar: TradingCalendar
+    rules: Rules
+    database: Database
+    sources: tuple[PriceSource, ...]
+    pick_source: PickSource | None
+
+    def require_sources(self) -> tuple[PriceSource, ...]:
+        """The chain of price sources. Raises SettingsError when there is none."""
+        if not self.sources:
+            raise SettingsError(
+                "No price source is set.",
+                f"Run alpha-monday setup, or set {PREFIX}PRICE_SOURCE (see .env.example).",
+            )
+        return self.sources
+
+    def require_pick_source(self) -> PickSource:
+        """The pick source. Raises SettingsError when there is none."""
+        if self.pick_source is None:
+            raise SettingsError(
+                "No pick source is set.",
+                f"Run alpha-monday setup, or set {PREFIX}PICK_SOURCE (see .env.example).",
+            )
+        return self.pick_source
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, access: Access, *, clock: Clock | None = None, with_sources: bool = True
+) -> AsyncIterator[Services]:
+    """Opens the database and makes the sources; closes both at the end.
+
+    Raises a DatabaseError when the database cannot be used, SchemaError when its tables do not fit, SettingsError
+    or the registries' errors for a source that cannot be made.
+    """
+    clock = clock or SystemClock()
+    calendar = TradingCalendar()
+    sources = price_chain(settings, calendar) if with_sources else ()
+    pick_source = _pick_source(settings, calendar, sources) if with_sources else None
+    rules = rules_of(settings, sources)
+    async with open_database(settings, access) as database:
+        if sources and access is Access.WRITE:
+            async with database.connection() as connection:
+                refuse_mixing(await batches.any_source(connection), [source.name for source in sources])
+        yield Services(settings, clock, calendar, rules, database, sources, pick_source)
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, access: Access, *, name: str = DATABASE) -> AsyncIterator[Database]:
+    """The database of `settings`: DATABASE_URL, or `name` on the embedded server, which runs while this is open."""
+    if settings.database_url is not None:
+        async with _open_at(settings.database_url.get_secret_value(), access) as database:
+            yield database
+        return
+    directory = settings.data_dir / "postgres"
+    if access is Access.READ and not directory.exists():
+        raise SchemaError(
+            f"There is no database in {settings.data_dir} yet.",
+            "Run alpha-monday db up to make one, or alpha-monday demo to look around.",
+        )
+    server = await asyncio.to_thread(EmbeddedServer.start, directory)
+    try:
+        async with _open_at(server.conninfo(name), access) as database:
+            yield database
+    finally:
+        await asyncio.to_thread(server.close)
+
+
+@asynccontextmanager
+async def _open_at(url: str, access: Access) -> AsyncIterator[Database]:
+    if access is Access.WRITE:
+        await asyncio.to_thread(migrate.up, url)
+    async with Database(url, read_only=access is Access.READ) as database:
+        if access is Access.READ:
+            async with database.connection() as connection:
+                migrate.raise_unless_current(await migrate.check(connection), may_be_behind=False)
+        yield database
+
+
+def rules_of(settings: Settings, sources: tuple[PriceSource, ...] = ()) -> Rules:
+    """When things fall due: the settings' delay, or the longest that a source of the chain declares."""
+    return Rules(
+        open_at=settings.open_at,
+        open_until=settings.open_until,
+        settle_delay=max([settings.settle_delay, *(source.settle_delay for source in sources)]),
+        give_up_after=settings.give_up_after,
+        benchmark=settings.benchmark,
+    )
+
+
+def price_chain(settings: Settings, calendar: TradingCalendar) -> tuple[PriceSource, ...]:
+    """The price sources of `settings`, in the order asked.
+
+    Raises SettingsError for a provider's setting that belongs to no source, and for simulated beside another.
+    """
+    _check_providers(settings)
+    names = settings.price_source
+    if SIMULATED in names and len(names) > 1:
+        raise SettingsError(
+            "Simulated prices cannot stand in a chain with real ones.",
+            f"Name one kind in {PREFIX}PRICE_SOURCE.",
+        )
+    return tuple(
+        make_price_source(
+            name,
+            PriceOptions(
+                calendar=calendar,
+                benchmark=settings.benchmark,
+                price_file=settings.price_file,
+                key=settings.provider(name, "KEY"),
+                url=settings.provider(name, "URL"),
+            ),
+        )
+        for name in names
+    )
+
+
+def pick_source_called(
+    name: str, settings: Settings, calendar: TradingCalendar, sources: tuple[PriceSource, ...]
+) -> PickSource:
+    """The pick source `name`; it sees prices through the first source of the chain."""
+    return make_pick_source(
+        name,
+        PickOptions(
+            calendar=calendar,
+            prices=sources[0] if sources else None,
+            benchmark=settings.benchmark,
+            picks_file=settings.picks_file,
+            universe=settings.universe,
+            key=settings.provider(name, "KEY"),
+            url=settings.provider(name, "URL"),
+        ),
+    )
+
+
+def _pick_source(settings: Settings, calendar: TradingCalendar, sources: tuple[PriceSource, ...]) -> PickSource | None:
+    if settings.pick_source is None:
+        return None
+    return pick_source_called(settings.pick_source, settings, calendar, sources)
+
+
+def _check_providers(settings: Settings) -> None:
+    given = {name.rpartition("_")[0] for name in settings.provider_settings}
+    if not given:
+        return
+    known = {name.upper().replace("-", "_") for name in (*price_source_names(), *pick_source_names())}
+    if unknown := sorted(given - known):
+        raise SettingsError(
+            f"{PREFIX}{unknown[0]}_KEY or _URL names no source that is installed.",
+            "Correct the name, or install the source.",
+        )

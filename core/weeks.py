@@ -1,0 +1,235 @@
+"""One week's work: what is known of it, what each answer adds, and what follows when every source was asked.
+
+The rules are those for writing, waiting and giving up; nothing here does I/O.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+
+from core.picks.source import PickDraft
+from core.prices.source import PriceSourceError, RateLimitedError
+from core.trading_calendar import TradingCalendar, batch_days
+from core.valuation import ComputedDay, History, MissingCloses, Opening, open_week, value_day
+from db.records import ActiveBatch, Batch, Pick
+
+
+class SkipReason(StrEnum):
+    """Why a day was skipped."""
+
+    MARKET_CLOSED = "market_closed"
+    PRICE_MISSING = "price_missing"
+    BENCHMARK_HAS_NO_CLOSE = "benchmark_has_no_close"
+
+
+class WaitCause(StrEnum):
+    """Why a due day or week waits, when no source failed (then the cause is the failure's code)."""
+
+    CLOSE_MISSING = "close_missing"
+    SOURCE_BEHIND = "source_behind"
+    OTHER_BASIS = "other_basis"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When things fall due and when they are given up. Clock times are exchange time."""
+
+    open_at: time
+    open_until: time
+    settle_delay: timedelta
+    give_up_after: timedelta
+    benchmark: str
+
+    def opens_at(self, calendar: TradingCalendar, run_date: date) -> datetime:
+        """When the week can be opened: from `open_at`, and not before the baseline's close is due."""
+        baseline_due = calendar.due_at(calendar.previous_session(run_date), self.settle_delay)
+        return max(calendar.at(run_date, self.open_at), baseline_due)
+
+    def opens_until(self, calendar: TradingCalendar, run_date: date) -> datetime:
+        """When an unopened week counts as missed."""
+        return calendar.at(run_date, self.open_until)
+
+    def due_at(self, calendar: TradingCalendar, day: date) -> datetime:
+        """When the checkpoint of `day` falls due."""
+        return calendar.due_at(day, self.settle_delay)
+
+    def last_due_session(self, calendar: TradingCalendar, now: datetime) -> date:
+        """The newest session whose close may be seen at `now`."""
+        day = calendar.exchange_date(now)
+        if calendar.is_session(day) and self.due_at(calendar, day) <= now:
+            return day
+        day = calendar.previous_session(day)
+        while self.due_at(calendar, day) > now:
+            day = calendar.previous_session(day)
+        return day
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedDay:
+    """A day that will have no prices, and why."""
+
+    checkpoint_date: date
+    reason: SkipReason
+    symbols: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Why something due could not be done, and how long a source asked to be left alone."""
+
+    cause: str
+    detail: str
+    retry_after: timedelta | None = None
+
+
+@dataclass(slots=True)
+class Week:
+    """A week's due work, from an active batch or from picks still to be opened, filled in answer by answer."""
+
+    run_date: date
+    baseline_date: date
+    benchmark: str
+    days: tuple[date, ...]
+    drafts: tuple[PickDraft, ...] = ()
+    pick_source: str = ""
+    batch: Batch | None = None
+    picks: tuple[Pick, ...] = ()
+    basis: str | None = None
+    opening: Opening | None = None
+    computed: dict[date, ComputedDay] = field(default_factory=dict)
+    skipped: dict[date, SkippedDay] = field(default_factory=dict)
+    waiting: dict[date, Delay] = field(default_factory=dict)
+    unopened: Delay | None = None
+    _histories: list[History] = field(default_factory=list)
+    _missing: dict[date, MissingCloses] = field(default_factory=dict)
+
+    @classmethod
+    def of_active(
+        cls, active: ActiveBatch, picks: Sequence[Pick], days: Sequence[date], calendar: TradingCalendar
+    ) -> "Week":
+        """The due days of a batch that exists."""
+        week = cls(
+            run_date=active.batch.run_date,
+            baseline_date=calendar.previous_session(active.batch.run_date),
+            benchmark=active.batch.benchmark_symbol,
+            days=tuple(days),
+            batch=active.batch,
+            picks=tuple(picks),
+            basis=active.basis,
+        )
+        week._skip_closed_days(calendar)
+        return week
+
+    @classmethod
+    def to_open(
+        cls, run_date: date, drafts: Sequence[PickDraft], pick_source: str, rules: Rules, calendar: TradingCalendar,
+        now: datetime, *, with_days: bool,
+    ) -> "Week":  # fmt: skip
+        """A week that is to be opened with `drafts`, and the days of it that are due by `now` if wanted."""
+        due = [day for day in batch_days(run_date) if with_days and rules.due_at(calendar, day) <= now]
+        week = cls(
+            run_date=run_date,
+            baseline_date=calendar.previous_session(run_date),
+            benchmark=rules.benchmark,
+            days=tuple(due),
+            drafts=tuple(drafts),
+            pick_source=pick_source,
+        )
+        week._skip_closed_days(calendar)
+        return week
+
+    def _skip_closed_days(self, calendar: TradingCalendar) -> None:
+        for day in self.days:
+            if not calendar.is_session(day):
+                self.skipped[day] = SkippedDay(day, SkipReason.MARKET_CLOSED)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The benchmark and the tickers, in the order of the picks."""
+        return (self.benchmark, *(p.ticker for p in (self.picks or self.drafts)))
+
+    @property
+    def open_days(self) -> list[date]:
+        """Due days that are neither computed nor skipped."""
+        return [day for day in self.days if day not in self.computed and day not in self.skipped]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no answer can add anything."""
+        return self.batch is not None and not self.open_days
+
+    def consult(self, history: History, now: datetime) -> None:
+        """Takes from one source's answer what it gives: the opening, then every open day."""
+        if self.batch is None:
+            opened = open_week(
+                history,
+                run_date=self.run_date,
+                drafts=self.drafts,
+                pick_source=self.pick_source,
+                benchmark=self.benchmark,
+                baseline_date=self.baseline_date,
+                created_at=now,
+            )
+            if isinstance(opened, MissingCloses):
+                self.unopened = Delay(
+                    WaitCause.CLOSE_MISSING,
+                    f"no close on {self.baseline_date} for {', '.join(opened.symbols)} from {history.source}",
+                )
+                return
+            self.opening, self.unopened = opened, None
+            self.batch, self.picks, self.basis = opened.batch, opened.picks, opened.basis
+        if history.basis != self.basis:
+            return
+        self._histories.append(history)
+        for day in self.open_days:
+            valued = value_day(history, self.batch, self.picks, self.baseline_date, day)
+            if isinstance(valued, ComputedDay):
+                self.computed[day] = valued
+            elif day not in self._missing or len(valued.symbols) < len(self._missing[day].symbols):
+                self._missing[day] = valued
+
+    def conclude(
+        self, failures: Sequence[PriceSourceError], rules: Rules, calendar: TradingCalendar, now: datetime
+    ) -> None:
+        """Decides every open day once all sources were asked: skipped with evidence, or left waiting."""
+        if self.batch is None:
+            self.unopened = _failure(failures) or self.unopened or Delay(WaitCause.CLOSE_MISSING, "no source was asked")
+            return
+        for day in self.open_days:
+            # An outage, limit or refusal proves nothing about the day, whatever the other sources said.
+            decided = _failure(failures) or self._judge(day, rules, calendar, now)
+            if isinstance(decided, SkippedDay):
+                self.skipped[day] = decided
+            else:
+                self.waiting[day] = decided
+
+    def _judge(self, day: date, rules: Rules, calendar: TradingCalendar, now: datetime) -> SkippedDay | Delay:
+        if not self._histories:
+            return Delay(
+                WaitCause.OTHER_BASIS,
+                f"the batch is priced on the basis {self.basis}; no source of the chain is",
+            )
+        sources = tuple(history.source for history in self._histories)
+        nobody_traded = all(
+            history.close(symbol, day) is None for history in self._histories for symbol in self.symbols
+        )
+        if nobody_traded and any(history.has_close_after(self.benchmark, day) for history in self._histories):
+            return SkippedDay(day, SkipReason.BENCHMARK_HAS_NO_CLOSE, self.symbols, sources)
+        missing = self._missing[day].symbols
+        if not any(history.has_close_from(self.benchmark, day) for history in self._histories):
+            return Delay(WaitCause.SOURCE_BEHIND, f"{', '.join(sources)} has no {self.benchmark} close from {day} on")
+        next_session_due = rules.due_at(calendar, calendar.next_session(day))
+        if now >= max(rules.due_at(calendar, day) + rules.give_up_after, next_session_due):
+            return SkippedDay(day, SkipReason.PRICE_MISSING, missing, sources)
+        return Delay(WaitCause.CLOSE_MISSING, f"no close on {day} for {', '.join(missing)} from {', '.join(sources)}")
+
+
+def _failure(failures: Sequence[PriceSourceError]) -> Delay | None:
+    if not failures:
+        return None
+    asked_for = [
+        failure.retry_after for failure in failures if isinstance(failure, RateLimitedError) and failure.retry_after
+    ]
+    return Delay(failures[0].code, failures[0].message, max(asked_for, default=None))
