@@ -17,9 +17,13 @@ _HUNDRED = Decimal(100)
 _ONE = Decimal(1)
 # A baseline close that comes back within one hundredth of a percent of the stored one is the same close.
 SAME_CLOSE = Decimal("1e-4")
-_SPLIT_TOLERANCE = Decimal("1e-3")
-_SPLIT_PARTS = 10
-_SPLIT_WHOLE = 100
+_SPLIT_TOLERANCE = Fraction(1, 1000)
+# Companies split in small whole numbers: p:q with both up to 10, and n:1 or 1:n up to 100.
+_SPLITS = frozenset(
+    {Fraction(new, old) for new in range(1, 11) for old in range(1, 11)}
+    | {Fraction(many) for many in range(2, 101)}
+    | {Fraction(1, many) for many in range(2, 101)}
+) - {Fraction(1)}
 
 
 def rounded(value: Decimal) -> Decimal:
@@ -81,22 +85,9 @@ def current_price(initial: Decimal, baseline_close: Decimal, close: Decimal, spl
 def explained_by_split(stored: Decimal, answered: Decimal) -> Fraction | None:
     """The split, as new shares per old, that would turn the stored baseline into the answered one.
 
-    Splits come in small whole numbers: n:1 or 1:n up to 100, and p:q with both up to 10. Two quotes of one close
-    on different share bases differ by rounding, so a tenth of a percent is allowed. None if no split explains it.
+    Two quotes of one close on different share bases differ by rounding, so a tenth of a percent is allowed. None if
+    no plausible split explains it.
     """
-    ratio = CONTEXT.divide(stored, answered)
-    candidates = (
-        Fraction(ratio).limit_denominator(_SPLIT_PARTS),
-        1 / Fraction(CONTEXT.divide(answered, stored)).limit_denominator(1)
-        if answered >= stored
-        else Fraction(ratio).limit_denominator(1),
-    )
-    for split in candidates:
-        small = max(split.numerator, split.denominator) <= _SPLIT_PARTS
-        whole = min(split.numerator, split.denominator) == 1 and max(split.as_integer_ratio()) <= _SPLIT_WHOLE
-        if split == 1 or not (small or whole):
-            continue
-        exact = CONTEXT.divide(Decimal(split.numerator), Decimal(split.denominator))
-        if abs(CONTEXT.subtract(ratio, exact)) <= CONTEXT.multiply(_SPLIT_TOLERANCE, exact):
-            return split
-    return None
+    ratio = Fraction(stored) / Fraction(answered)
+    nearest = min(_SPLITS, key=lambda split: abs(ratio / split - 1))
+    return nearest if abs(ratio / nearest - 1) <= _SPLIT_TOLERANCE else None

@@ -26,8 +26,6 @@ from db.records import (
     WaitingDay,
 )
 
-PAGE_LIMIT = 500
-
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
@@ -132,22 +130,8 @@ async def batch_page(
 
 
 def _row(services: Services, overview: BatchOverview, excess: tuple[DayExcess, ...]) -> BatchRow:
-    batch = batch_of(overview)
-    return BatchRow(
-        overview, origin_of(batch, services.rules, services.calendar), _sessions(services, batch.run_date), excess
-    )
-
-
-def batch_of(overview: BatchOverview) -> Batch:
-    """The batch's own columns."""
-    return Batch(
-        overview.id,
-        overview.created_at,
-        overview.run_date,
-        overview.benchmark_symbol,
-        overview.benchmark_initial_price,
-        overview.status,
-    )
+    origin = origin_of(overview, services.rules, services.calendar)
+    return BatchRow(overview, origin, _sessions(services, overview.run_date), excess)
 
 
 def _sessions(services: Services, run_date: date) -> int:

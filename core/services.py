@@ -64,7 +64,12 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, access: Access, *, clock: Clock | None = None, with_sources: bool = True
+    settings: Settings,
+    access: Access,
+    *,
+    clock: Clock | None = None,
+    with_sources: bool = True,
+    database_name: str = DATABASE,
 ) -> AsyncIterator[Services]:
     """Opens the database and makes the sources; closes both at the end.
 
@@ -76,7 +81,7 @@ async def open_services(
     sources = price_chain(settings, calendar) if with_sources else ()
     pick_source = _pick_source(settings, calendar, sources) if with_sources else None
     rules = rules_of(settings, sources)
-    async with open_database(settings, access) as database:
+    async with open_database(settings, access, name=database_name) as database:
         if sources and access is Access.WRITE:
             async with database.connection() as connection:
                 refuse_mixing(await batches.any_source(connection), [source.name for source in sources])
@@ -85,10 +90,25 @@ async def open_services(
 
 @asynccontextmanager
 async def open_database(settings: Settings, access: Access, *, name: str = DATABASE) -> AsyncIterator[Database]:
-    """The database of `settings`: DATABASE_URL, or `name` on the embedded server, which runs while this is open."""
-    if settings.database_url is not None:
-        async with _open_at(settings.database_url.get_secret_value(), access) as database:
+    """The database of `settings`, its tables brought up to date by writers and looked at by readers."""
+    async with open_address(settings, access, name=name) as conninfo:
+        if access is Access.WRITE:
+            await asyncio.to_thread(migrate.up, conninfo)
+        async with Database(conninfo, read_only=access is Access.READ) as database:
+            if access is Access.READ:
+                async with database.connection() as connection:
+                    migrate.raise_unless_current(await migrate.check(connection), may_be_behind=False)
             yield database
+
+
+@asynccontextmanager
+async def open_address(settings: Settings, access: Access, *, name: str = DATABASE) -> AsyncIterator[str]:
+    """The database's address: DATABASE_URL, or `name` on the embedded server, which runs while this is open.
+
+    Raises SchemaError for a reader where no embedded server was ever made, EmbeddedServerError if it does not start.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
         return
     directory = settings.data_dir / "postgres"
     if access is Access.READ and not directory.exists():
@@ -96,23 +116,17 @@ async def open_database(settings: Settings, access: Access, *, name: str = DATAB
             f"There is no database in {settings.data_dir} yet.",
             "Run alpha-monday db up to make one, or alpha-monday demo to look around.",
         )
-    server = await asyncio.to_thread(EmbeddedServer.start, directory)
+    starting = asyncio.ensure_future(asyncio.to_thread(EmbeddedServer.start, directory))
     try:
-        async with _open_at(server.conninfo(name), access) as database:
-            yield database
+        server = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # The thread goes on whatever becomes of its waiter; a server that it has joined must be left again.
+        await asyncio.to_thread((await starting).close)
+        raise
+    try:
+        yield server.conninfo(name)
     finally:
         await asyncio.to_thread(server.close)
-
-
-@asynccontextmanager
-async def _open_at(url: str, access: Access) -> AsyncIterator[Database]:
-    if access is Access.WRITE:
-        await asyncio.to_thread(migrate.up, url)
-    async with Database(url, read_only=access is Access.READ) as database:
-        if access is Access.READ:
-            async with database.connection() as connection:
-                migrate.raise_unless_current(await migrate.check(connection), may_be_behind=False)
-        yield database
 
 
 def rules_of(settings: Settings, sources: tuple[PriceSource, ...] = ()) -> Rules:

@@ -175,8 +175,15 @@ def environment_name(field: str) -> str:
 FIELDS = {environment_name(field): field for field in Settings.model_fields if field != "provider_settings"}
 
 
-def load_settings(command_line: Mapping[str, str] | None = None, *, env_file: Path | None = None) -> LoadedSettings:
-    """Reads every layer; `command_line` is by field. Raises SettingsError naming the setting and its layer.
+def load_settings(
+    command_line: Mapping[str, str] | None = None,
+    *,
+    env_file: Path | None = None,
+    keys: Mapping[str, str] | None = None,
+) -> LoadedSettings:
+    """Reads every layer; `command_line` is by field, `keys` by PROVIDER_KEY, both before the environment.
+
+    Raises SettingsError naming the setting and its layer.
 
     The value of a setting is never repeated in an error: it may be a secret in the wrong place.
     """
@@ -184,10 +191,11 @@ def load_settings(command_line: Mapping[str, str] | None = None, *, env_file: Pa
         raise SettingsError(f"There is no settings file {str(env_file)!r}.", "Give --env-file a file that exists.")
     files = (env_file or Path(".env"), user_settings_file())
     given = {environment_name(field): value for field, value in (command_line or {}).items()}
+    typed = {f"{PREFIX}{name.upper()}": value for name, value in (keys or {}).items()}
     origins: dict[str, str] = {}
     providers: dict[str, SecretStr] = {}
     for layer, names in (
-        ("command line", given),
+        ("command line", given | typed),
         ("environment", _ours(os.environ)),
         *((str(file), _ours(_read_env_file(file))) for file in files),
     ):

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from db.errors import (
@@ -85,6 +85,13 @@ def parse_conninfo(url: str, **extra: Any) -> str:
         ) from None
 
 
+def shown_address(url: str) -> str:
+    """`url` in key=value form with its password masked, fit to be shown."""
+    parts = conninfo_to_dict(parse_conninfo(url))
+    secrets = {name: "***" for name in ("password", "sslpassword") if parts.get(name)}
+    return parse_conninfo("", **{**parts, **secrets})
+
+
 class Database:
     """A pool of autocommit connections to one database.
 
@@ -104,6 +111,12 @@ class Database:
             configure=self._configure,
             check=AsyncConnectionPool.check_connection,
         )
+
+    @property
+    def host(self) -> str | None:
+        """The server's host name or names; None for a socket on this machine."""
+        host = conninfo_to_dict(self.conninfo).get("host")
+        return None if host is None or str(host).startswith(("/", "@")) else str(host)
 
     async def __aenter__(self) -> Self:
         await self.open()

@@ -101,19 +101,13 @@ class ActiveBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchOverview:
-    """A batch as lists show it.
+class BatchOverview(Batch):
+    """A batch as lists show it: its row and its state.
 
     `written` and `computed` count days; `last_computed` and `benchmark_return_pct` belong to the newest computed
     day; `waiting` counts due days without a close; tickers and actions stand in the order of the picks.
     """
 
-    id: UUID
-    created_at: datetime
-    run_date: date
-    benchmark_symbol: str
-    benchmark_initial_price: Decimal
-    status: BatchStatus
     source: str | None
     basis: str | None
     written: int

@@ -1,0 +1,70 @@
+"""The whole database to one file and back, with PostgreSQL's own dump and restore."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import psycopg
+
+from db import migrate
+from db.client_programs import run_client
+from db.database import translated
+from db.errors import DatabaseError
+
+
+class BackupError(DatabaseError):
+    """A backup could not be written, or must not be restored here."""
+
+    code = "backup"
+
+
+def backup(conninfo: str, file: Path) -> None:
+    """Writes the database at `conninfo` to `file`, readable by its owner alone; `file` is whole or absent.
+
+    Raises BackupError if `file` exists already or cannot be written, DatabaseError if the dump fails.
+    """
+    if file.exists():
+        raise BackupError(f"{str(file)!r} exists already.", "Name another file; backups are not overwritten.")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # made with mode 0600
+    except OSError as exc:
+        raise BackupError(
+            f"{str(file)!r} cannot be written: {exc.strerror}.", "Name a file in a directory of yours."
+        ) from exc
+    os.close(descriptor)
+    aside = Path(name)
+    try:
+        run_client(
+            "pg_dump",
+            ["--format=custom", "--no-owner", "--no-privileges", "--no-password", f"--file={aside}"],
+            conninfo,
+            "Check DATABASE_URL, that its user may read every table, and the space on the disk.",
+        )
+        aside.rename(file)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def restore(conninfo: str, file: Path) -> None:
+    """Fills the database at `conninfo` from `file`, in one transaction. Only one without batches is filled.
+
+    Raises BackupError if there are batches or no such file, DatabaseError if the restore fails.
+    """
+    if not file.is_file():
+        raise BackupError(f"There is no file {str(file)!r}.", "Name a file that alpha-monday db backup wrote.")
+    migrate.up(conninfo)
+    with translated(), psycopg.connect(conninfo) as connection:
+        row = connection.execute("select exists (select from batches)").fetchone()
+    if row and row[0]:
+        raise BackupError(
+            "The database holds batches already; a backup is restored into an empty one only.",
+            "Point DATABASE_URL or ALPHA_MONDAY_DATA_DIR at an empty database.",
+        )
+    run_client(
+        "pg_restore",
+        ["--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error",
+         "--no-password", "--dbname=", str(file)],  # an empty name: the one in the environment
+        conninfo,
+        "Nothing was restored. Check that the file is a backup by alpha-monday and that the user may create tables.",
+    )  # fmt: skip
+    migrate.up(conninfo)

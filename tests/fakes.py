@@ -1,0 +1,62 @@
+"""What the tests put at the outside edge: a clock and price sources that say what they are told to."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from core.prices.source import Answer, Basis, Close, PriceSourceError
+from core.trading_calendar import EXCHANGE_ZONE
+
+
+@dataclass(slots=True)
+class FixedClock:
+    """A clock that stands until it is set."""
+
+    instant: datetime
+
+    def now(self) -> datetime:
+        return self.instant
+
+
+def exchange(day: str, clock_time: str = "17:00") -> datetime:
+    """An instant in exchange time."""
+    return datetime.fromisoformat(f"{day}T{clock_time}").replace(tzinfo=EXCHANGE_ZONE)
+
+
+@dataclass(slots=True)
+class ScriptedPrices:
+    """A price source with given closes, which can be made to fail, and which keeps the questions it was asked."""
+
+    closes_by_symbol: Mapping[str, Mapping[date, Close]]
+    name: str = "scripted"
+    basis: Basis = Basis.PRICE
+    settle_delay: timedelta = timedelta(0)
+    failure: PriceSourceError | None = None
+    questions: list[tuple[frozenset[str], date, date]] = field(default_factory=list)
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        asked = frozenset(symbols)
+        self.questions.append((asked, first, last))
+        if self.failure is not None:
+            raise self.failure
+        return Answer(
+            source=self.name,
+            basis=self.basis,
+            closes={
+                symbol: {day: close for day, close in self.closes_by_symbol[symbol].items() if first <= day <= last}
+                for symbol in asked
+                if symbol in self.closes_by_symbol
+            },
+            unknown=asked - self.closes_by_symbol.keys(),
+        )
+
+
+def closes(**prices: str) -> dict[date, Close]:
+    """Closes by date, from `d2026_11_20="101.5"` or, with a split factor, `d2026_11_20="50.75*2"`."""
+    found = {}
+    for name, text in prices.items():
+        price, _, factor = text.partition("*")
+        day = date.fromisoformat(name.removeprefix("d").replace("_", "-"))
+        found[day] = Close(Decimal(price), Decimal(factor or 1))
+    return found
