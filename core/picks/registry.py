@@ -1,0 +1,27 @@
+"""Which pick sources there are, by name."""
+
+from core.picks.source import PickOptions, PickSource
+from core.plugins import Registry
+
+_PICK_SOURCES: Registry[PickOptions, PickSource] = Registry(
+    kind="pick source",
+    setting="ALPHA_MONDAY_PICK_SOURCE",
+    group="alpha_monday.pick_sources",
+    built_in={
+        "file": "core.picks.file:FilePicks.from_options",
+        "momentum": "core.picks.momentum:MomentumPicks.from_options",
+    },
+)
+
+
+def pick_source_names() -> list[str]:
+    """Every name that `make_pick_source` accepts."""
+    return _PICK_SOURCES.names()
+
+
+def make_pick_source(name: str, options: PickOptions) -> PickSource:
+    """The pick source called `name`, its module imported only now.
+
+    Raises `UnknownSourceError`, `BrokenSourceError` or `MissingSettingError`.
+    """
+    return _PICK_SOURCES.make(name, options)

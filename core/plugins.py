@@ -1,0 +1,109 @@
+"""Sources by name: the house's own, then those of installed packages; only the chosen one is imported."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from db.errors import AlphaMondayError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+Options = TypeVar("Options")
+Source = TypeVar("Source")
+Value = TypeVar("Value")
+
+
+class UnknownSourceError(AlphaMondayError):
+    """No source of that name is built in or installed."""
+
+    code = "unknown_source"
+
+
+class BrokenSourceError(AlphaMondayError):
+    """An installed package offers the source, but it cannot be loaded."""
+
+    code = "broken_source"
+
+
+class MissingSettingError(AlphaMondayError):
+    """The chosen source needs a setting that is not there."""
+
+    code = "missing_setting"
+
+
+def needed(value: Value | None, source: str, setting: str) -> Value:
+    """`value`, which `source` cannot be made without. Raises `MissingSettingError` naming the setting."""
+    if value is None:
+        raise MissingSettingError(f"{source} needs {setting}, which is not set", f"Set {setting}.")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Registry(Generic[Options, Source]):
+    """The sources of one kind.
+
+    `built_in` maps a name to "module:factory"; an entry point of `group` names the same for a third party.
+    A factory takes the options and returns the source. Built-in names win.
+    """
+
+    kind: str
+    setting: str
+    group: str
+    built_in: Mapping[str, str]
+
+    def names(self) -> list[str]:
+        """Every name that `make` accepts: built in first, then installed ones in alphabetical order."""
+        offered = {entry.name for entry in self._offered()}
+        return [*self.built_in, *sorted(offered - self.built_in.keys())]
+
+    def make(self, name: str, options: Options) -> Source:
+        """The source called `name`.
+
+        Raises `UnknownSourceError`, `BrokenSourceError` for a third party's that fails, or what the factory
+        itself says to the operator (`MissingSettingError`).
+        """
+        if (address := self.built_in.get(name)) is not None:
+            module, _, attribute = address.partition(":")
+            factory = cast("Callable[[Options], Source]", attrgetter(attribute)(importlib.import_module(module)))
+            return factory(options)
+        return self._make_offered(name, options)
+
+    def _offered(self) -> "list[EntryPoint]":
+        # Reading the metadata of every installed package takes time that a built-in name need not spend.
+        from importlib.metadata import entry_points
+
+        return list(entry_points(group=self.group))
+
+    def _make_offered(self, name: str, options: Options) -> Source:
+        entries = [entry for entry in self._offered() if entry.name == name]
+        if not entries:
+            raise UnknownSourceError(
+                f"no {self.kind} is called {name[:40]!r}",
+                f"Set {self.setting} to one of: {', '.join(self.names())}.",
+            )
+        if len(entries) > 1:
+            raise BrokenSourceError(
+                f"several packages offer a {self.kind} called {name!r}: {', '.join(map(_origin, entries))}",
+                "Uninstall all but one of them.",
+            )
+        [entry] = entries
+        remedy = f"Repair or uninstall {_origin(entry)}, or set {self.setting} to another source."
+        try:
+            factory = cast("Callable[[Options], Source]", entry.load())
+        except Exception as exc:
+            raise BrokenSourceError(
+                f"{self.kind} {name!r} cannot be loaded: {type(exc).__name__}: {str(exc)[:200]}", remedy
+            ) from exc
+        try:
+            return factory(options)
+        except AlphaMondayError:
+            raise
+        except Exception as exc:  # its text may repeat a key from the options, so the type alone is told
+            raise BrokenSourceError(f"{self.kind} {name!r} cannot be made: {type(exc).__name__}", remedy) from exc
+
+
+def _origin(entry: "EntryPoint") -> str:
+    return entry.dist.name if entry.dist else entry.value

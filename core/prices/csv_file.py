@@ -1,0 +1,102 @@
+"""Closes from a file that the operator keeps: `date,symbol,close[,split_factor]`."""
+
+import asyncio
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from core.csv_rows import CachedFile, FileError, FileUnreadableError, line_error, parse_date, read_rows
+from core.plugins import needed
+from core.prices.source import (
+    ONE,
+    Answer,
+    Basis,
+    Close,
+    MalformedError,
+    PriceOptions,
+    UnavailableError,
+    parse_price,
+)
+from core.tickers import parse_ticker
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One symbol's closes, and their dates in order."""
+
+    dates: list[date]
+    closes: dict[date, Close]
+
+    def between(self, first: date, last: date) -> dict[date, Close]:
+        wanted = self.dates[bisect_left(self.dates, first) : bisect_right(self.dates, last)]
+        return {day: self.closes[day] for day in wanted}
+
+
+class CsvPrices:
+    """A price source that reads one CSV file, again whenever it changes."""
+
+    name = "csv"
+    basis = Basis.UNSPECIFIED
+    settle_delay = timedelta(0)
+
+    def __init__(self, path: Path) -> None:
+        self._file = CachedFile(path, parse_prices)
+
+    @classmethod
+    def from_options(cls, options: PriceOptions) -> "CsvPrices":
+        """Raises `MissingSettingError` without a price file."""
+        return cls(needed(options.price_file, "price source 'csv'", "ALPHA_MONDAY_PRICE_FILE"))
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        """Every close from `first` to `last`; a symbol that stands nowhere in the file is unknown.
+
+        Raises `UnavailableError` if the file cannot be read, and `MalformedError` if its content is wrong.
+        """
+        try:
+            held = await asyncio.to_thread(self._file.content)
+        except FileUnreadableError as exc:
+            raise UnavailableError(exc.message, exc.remedy) from exc
+        except FileError as exc:
+            raise MalformedError(exc.message, exc.remedy) from exc
+        wanted = frozenset(symbols)
+        return Answer(
+            source=self.name,
+            basis=self.basis,
+            closes={symbol: held[symbol].between(first, last) for symbol in sorted(wanted & held.keys())},
+            unknown=wanted - held.keys(),
+        )
+
+
+def parse_prices(text: str, label: str) -> Mapping[str, Series]:
+    """The closes per symbol in the text of a price file called `label`. Raises `FileError`."""
+    days: dict[str, date] = {}
+    tickers: dict[str, str] = {}
+    factors: dict[str, Decimal] = {"": ONE}
+    closes: dict[str, dict[date, Close]] = {}
+    for line, row in read_rows(text, label, ("date", "symbol", "close"), ("split_factor",)):
+        day_text, symbol, price, factor_text = row
+        try:
+            if (day := days.get(day_text)) is None:
+                day = days[day_text] = parse_date(day_text)
+            if (ticker := tickers.get(symbol)) is None:
+                ticker = tickers[symbol] = parse_ticker(symbol)
+            if (factor := factors.get(factor_text)) is None:
+                factor = factors[factor_text] = _parse_factor(factor_text)
+            close = Close(parse_price(price), factor)
+        except ValueError as exc:
+            raise line_error(label, line, str(exc)) from exc
+        series = closes.setdefault(ticker, {})
+        if day in series:
+            raise line_error(label, line, f"a second close of {ticker!r} on {day.isoformat()}: {price!r}")
+        series[day] = close
+    return {ticker: Series(sorted(series), series) for ticker, series in closes.items()}
+
+
+def _parse_factor(text: str) -> Decimal:
+    try:
+        return parse_price(text)
+    except ValueError as exc:
+        raise ValueError(f"split factor: {exc}") from exc

@@ -1,0 +1,27 @@
+"""Which price sources there are, by name."""
+
+from core.plugins import Registry
+from core.prices.source import PriceOptions, PriceSource
+
+_PRICE_SOURCES: Registry[PriceOptions, PriceSource] = Registry(
+    kind="price source",
+    setting="ALPHA_MONDAY_PRICE_SOURCE",
+    group="alpha_monday.price_sources",
+    built_in={
+        "csv": "core.prices.csv_file:CsvPrices.from_options",
+        "simulated": "core.prices.simulated:SimulatedPrices.from_options",
+    },
+)
+
+
+def price_source_names() -> list[str]:
+    """Every name that `make_price_source` accepts."""
+    return _PRICE_SOURCES.names()
+
+
+def make_price_source(name: str, options: PriceOptions) -> PriceSource:
+    """The price source called `name`, its module imported only now.
+
+    Raises `UnknownSourceError`, `BrokenSourceError` or `MissingSettingError`.
+    """
+    return _PRICE_SOURCES.make(name, options)

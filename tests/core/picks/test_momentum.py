@@ -1,0 +1,260 @@
+import csv
+import random
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.picks.momentum import CLOSES_NEEDED, MomentumPicks, rank
+from core.picks.source import PicksMalformedError, PickSource, PicksUnavailableError
+from core.prices.csv_file import CsvPrices
+from core.prices.source import Answer, Basis, Close, RateLimitedError
+from core.trading_calendar import TradingCalendar
+from db.records import Action
+
+REAL_PRICES = Path(__file__).resolve().parents[4] / "shared" / "prices" / "adjusted_2010_2018" / "prices.csv"
+CALENDAR = TradingCalendar()
+MONDAY = date(2024, 1, 8)
+SESSIONS = list(CALENDAR.sessions(date(2022, 1, 1), date(2024, 1, 5)))
+WINDOW = SESSIONS[-CLOSES_NEEDED:]
+OLD_DAY, NEW_DAY = WINDOW[0], WINDOW[-22]
+
+
+class KnownPrices:
+    """A price source that gives the closes it was made with, and remembers what it was asked."""
+
+    name = "known"
+    basis = Basis.PRICE
+    settle_delay = timedelta(0)
+
+    def __init__(self, closes: Mapping[str, Mapping[date, Close]]) -> None:
+        self.held = closes
+        self.asked: list[tuple[list[str], date, date]] = []
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        wanted = list(symbols)
+        self.asked.append((wanted, first, last))
+        closes = {
+            symbol: {day: close for day, close in self.held[symbol].items() if first <= day <= last}
+            for symbol in wanted
+            if symbol in self.held
+        }
+        return Answer(self.name, self.basis, closes, frozenset(wanted) - closes.keys())
+
+
+def series(old: str, new: str, splits: Mapping[date, str] | None = None) -> dict[date, Close]:
+    """Closes on every session: `old` up to 252 sessions before the baseline, `new` at 21 before, noise elsewhere."""
+    closes = {day: Close(Decimal("55.55"), Decimal((splits or {}).get(day, "1"))) for day in SESSIONS}
+    closes[OLD_DAY] = Close(Decimal(old), closes[OLD_DAY].split_factor)
+    closes[NEW_DAY] = Close(Decimal(new), closes[NEW_DAY].split_factor)
+    return closes
+
+
+def source(directory: Path, universe: str, prices: KnownPrices | CsvPrices) -> MomentumPicks:
+    path = directory / "universe.csv"
+    path.write_text(universe)
+    return MomentumPicks(path, prices, CALENDAR, "SPY")
+
+
+FOUR = {
+    "AAPL": series("100", "150"),
+    "GM": series("100", "90"),
+    "SPY": series("100", "900"),
+    "T": series("30", "31"),
+    "ZEN": series("10.00", "20.00"),
+}
+UNIVERSE = "ticker\nZEN\nSPY\nGM\nT\nAAPL\n"
+
+
+async def test_the_two_strongest_are_bought_and_the_weakest_sold(tmp_path: Path) -> None:
+    prices = KnownPrices(FOUR)
+    momentum: PickSource = source(tmp_path, UNIVERSE, prices)
+    drafts = await momentum.picks(MONDAY)
+    assert [(draft.ticker, draft.action) for draft in drafts] == [
+        ("ZEN", Action.BUY),
+        ("AAPL", Action.BUY),
+        ("GM", Action.SELL),
+    ]
+    assert drafts[0].reasoning == (
+        "Momentum +100.00 %, rank 1 of 4: close 10.00 on 2023-01-04, 20.00 on 2023-12-05. None excluded."
+    )
+    assert drafts[2].reasoning.startswith("Momentum -10.00 %, rank 4 of 4: close 100 on 2023-01-04, 90 on ")
+
+
+async def test_nothing_after_the_baseline_is_asked_for(tmp_path: Path) -> None:
+    prices = KnownPrices(FOUR)
+    await source(tmp_path, UNIVERSE, prices).picks(MONDAY)
+    assert prices.asked == [(["AAPL", "GM", "T", "ZEN"], date(2023, 1, 4), date(2024, 1, 5))]
+    assert CALENDAR.previous_session(MONDAY) == WINDOW[-1] == date(2024, 1, 5)
+
+
+async def test_a_split_between_the_closes_is_no_loss(tmp_path: Path) -> None:
+    inside = WINDOW[100]
+    closes = FOUR | {
+        "AAPL": series("700", "150", {inside: "7"}),
+        "GM": series("1", "20", {inside: "0.05"}),
+    }
+    drafts = await source(tmp_path, UNIVERSE, KnownPrices(closes)).picks(MONDAY)
+    assert [draft.ticker for draft in drafts] == ["ZEN", "AAPL", "GM"]
+    assert "Momentum +50.00 %" in drafts[1].reasoning
+    assert ", 7 shares for 1 in between." in drafts[1].reasoning
+    assert "Momentum +0.00 %" in drafts[2].reasoning
+    assert ", 0.05 shares for 1 in between." in drafts[2].reasoning
+
+
+@pytest.mark.parametrize(("day", "counts"), [(OLD_DAY, False), (NEW_DAY, True), (WINDOW[-21], False)])
+def test_a_split_counts_from_the_day_after_the_older_close_to_that_of_the_newer(day: date, counts: bool) -> None:
+    ranking, _ = rank(frozenset({"X"}), {"X": series("10", "10", {day: "2"})}, WINDOW)
+    assert ranking[0].growth == (2 if counts else 1)
+
+
+def test_a_split_on_a_day_that_is_no_session_counts() -> None:
+    closes = series("10", "10")
+    closes[date(2023, 7, 4)] = Close(Decimal(5), Decimal(2))
+    ranking, _ = rank(frozenset({"X"}), {"X": closes}, WINDOW)
+    assert ranking[0].growth == 2
+
+
+def test_ties_go_by_ticker_and_near_ties_are_none() -> None:
+    closes = {
+        "B": series("3", "1"),
+        "A": series("3", "1"),
+        "C": series("300000000000", "100000000000.000000000001"),
+    }
+    ranking, _ = rank(frozenset(closes), closes, WINDOW)
+    assert [candidate.ticker for candidate in ranking] == ["C", "A", "B"]
+
+
+async def test_a_member_without_all_closes_is_excluded_and_named(tmp_path: Path) -> None:
+    gappy = series("1", "100")
+    del gappy[WINDOW[7]]
+    # A close on a day off does not stand in for the missing session.
+    gappy[date(2023, 7, 4)] = Close(Decimal(1))
+    closes = FOUR | {"GAP": gappy, "NEW": {day: Close(Decimal(1)) for day in WINDOW[-5:]}}
+    drafts = await source(tmp_path, UNIVERSE + "GAP\nNEW\nNIL\n", KnownPrices(closes)).picks(MONDAY)
+    assert [draft.ticker for draft in drafts] == ["ZEN", "AAPL", "GM"]
+    excluded = "Excluded: GAP (252 of 253 closes), NEW (5 of 253 closes), NIL (0 of 253 closes)."
+    assert all(draft.reasoning.endswith(excluded) for draft in drafts)
+
+
+async def test_fewer_than_three_candidates_are_malformed_naming_the_excluded(tmp_path: Path) -> None:
+    closes = {ticker: FOUR[ticker] for ticker in ("AAPL", "T", "SPY")}
+    with pytest.raises(PicksMalformedError) as caught:
+        await source(tmp_path, UNIVERSE, KnownPrices(closes)).picks(MONDAY)
+    assert "GM (0 of 253 closes), ZEN (0 of 253 closes)" in caught.value.message
+    assert "of 4 members 2 have closes" in caught.value.message
+
+
+async def test_many_excluded_are_named_in_bounded_text(tmp_path: Path) -> None:
+    universe = UNIVERSE + "".join(f"X{number}\n" for number in range(5_000))
+    drafts = await source(tmp_path, universe, KnownPrices(FOUR)).picks(MONDAY)
+    assert drafts[0].reasoning.endswith(" and 4990 more.")
+    assert len(drafts[0].reasoning) < 500
+
+
+async def test_a_universe_of_two_and_the_benchmark_is_malformed_and_nothing_is_asked(tmp_path: Path) -> None:
+    prices = KnownPrices(FOUR)
+    with pytest.raises(PicksMalformedError, match="2 members on 2024-01-08, the benchmark aside"):
+        await source(tmp_path, "ticker\nSPY\nT\nGM\n", prices).picks(MONDAY)
+    assert not prices.asked
+
+
+async def test_members_are_those_of_the_run_date(tmp_path: Path) -> None:
+    universe = "ticker,from,to\nAAPL,,2024-01-07\nGM,2024-01-08,\nT,,\nZEN,,2024-01-08\nZZZ,2024-01-09,\n"
+    drafts = await source(tmp_path, universe, KnownPrices(FOUR)).picks(MONDAY)
+    assert [draft.ticker for draft in drafts] == ["ZEN", "T", "GM"]
+
+
+async def test_the_universe_says_whether_it_is_undated(tmp_path: Path) -> None:
+    assert (await source(tmp_path, UNIVERSE, KnownPrices({})).universe()).undated
+    assert not (await source(tmp_path, "ticker,from\nT,2020-01-01\n", KnownPrices({})).universe()).undated
+
+
+async def test_faults_of_the_universe_file(tmp_path: Path) -> None:
+    with pytest.raises(PicksMalformedError, match="line 2: not a ticker"):
+        await source(tmp_path, "ticker\n$\n", KnownPrices({})).picks(MONDAY)
+    with pytest.raises(PicksUnavailableError, match="cannot read"):
+        await MomentumPicks(tmp_path, KnownPrices({}), CALENDAR, "SPY").picks(MONDAY)
+
+
+async def test_what_the_price_source_says_is_passed_on(tmp_path: Path) -> None:
+    class Limited(KnownPrices):
+        async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+            raise RateLimitedError("25 requests a day are spent", "Wait until midnight.")
+
+    with pytest.raises(PicksUnavailableError) as caught:
+        await source(tmp_path, UNIVERSE, Limited({})).picks(MONDAY)
+    assert (caught.value.message, caught.value.remedy) == ("25 requests a day are spent", "Wait until midnight.")
+    assert isinstance(caught.value.__cause__, RateLimitedError)
+
+
+async def test_a_week_whose_window_lies_before_the_calendar_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PicksUnavailableError, match="1900"):
+        await source(tmp_path, UNIVERSE, KnownPrices(FOUR)).picks(date(1900, 6, 4))
+
+
+def adjusted_growth(closes: Mapping[date, Close]) -> Fraction:
+    """P[-21] / P[-252] of closes adjusted backwards from the newest day, as data vendors do it."""
+    adjusted: dict[date, Fraction] = {}
+    divisor = Fraction(1)
+    for day in sorted(closes, reverse=True):
+        adjusted[day] = Fraction(closes[day].price) / divisor
+        divisor *= Fraction(closes[day].split_factor)
+    days = [day for day in sorted(adjusted) if day in set(WINDOW)]
+    return adjusted[days[-1 - 21]] / adjusted[days[-1 - 252]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 7))
+def test_the_ranking_is_that_of_an_oracle_that_adjusts_backwards(seed: int, count: int) -> None:
+    draw = random.Random(seed)
+    closes: dict[str, dict[date, Close]] = {}
+    for ticker in draw.sample("ABCDEFGH", count):
+        splits = draw.sample(SESSIONS, 3)
+        closes[ticker] = {
+            day: Close(
+                Decimal(draw.randint(1, 3)), Decimal(draw.choice(["2", "3", "0.5"])) if day in splits else Decimal(1)
+            )
+            for day in SESSIONS
+            if draw.random() < 0.9999
+        }
+    complete = [ticker for ticker in closes if set(WINDOW) <= closes[ticker].keys()]
+    growths = {ticker: adjusted_growth(closes[ticker]) for ticker in complete}
+    expected: list[str] = []
+    while growths:
+        best = min(ticker for ticker in growths if growths[ticker] == max(growths.values()))
+        expected.append(best)
+        del growths[best]
+    shuffled = dict(draw.sample(list(closes.items()), len(closes)))
+    ranking, excluded = rank(frozenset(closes), shuffled, WINDOW)
+    assert [candidate.ticker for candidate in ranking] == expected
+    assert all(candidate.growth == adjusted_growth(closes[candidate.ticker]) for candidate in ranking)
+    assert excluded.keys() == closes.keys() - set(complete)
+
+
+@pytest.mark.skipif(not REAL_PRICES.is_file(), reason="the real closes are not beside this checkout")
+@pytest.mark.parametrize("run_date", [date(2011, 6, 6), date(2012, 10, 29), date(2018, 4, 30)])
+async def test_real_closes_rank_as_counted_by_hand_in_the_file(tmp_path: Path, run_date: date) -> None:
+    table: dict[str, dict[str, Decimal]] = {}
+    with REAL_PRICES.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["date"] < run_date.isoformat():
+                table.setdefault(row["symbol"], {})[row["date"]] = Decimal(row["close"])
+    days = sorted(table["SPY"])
+    growth = {
+        symbol: closes[days[-22]] / closes[days[-253]]
+        for symbol, closes in table.items()
+        if symbol != "SPY" and days[-253] in closes
+    }
+    order = sorted(growth, key=lambda symbol: (-growth[symbol], symbol))
+    universe = "\n".join(["ticker", *table])
+    drafts = await source(tmp_path, universe, CsvPrices(REAL_PRICES)).picks(run_date)
+    assert [draft.ticker for draft in drafts] == [order[0], order[1], order[-1]]
+    percent = ((growth[order[0]] - 1) * 100).quantize(Decimal("0.01"))
+    assert f"Momentum {percent:+f} %, rank 1 of {len(order)}:" in drafts[0].reasoning
+    assert ("GM (" in drafts[0].reasoning) == (run_date.year == 2011)
