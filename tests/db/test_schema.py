@@ -163,7 +163,7 @@ def test_a_dump_keeps_the_password_off_the_command_line(tmp_path: Path, monkeypa
     program = tmp_path / "pg_dump"
     program.write_text(f'#!/bin/sh\necho "$*" > "{tmp_path}/arguments"\necho "$PGPASSWORD" > "{tmp_path}/password"\n')
     program.chmod(0o755)
-    monkeypatch.setattr("db.schema_dump.client_tools", lambda: tmp_path)
+    monkeypatch.setattr("db.client_programs.client_tools", lambda: tmp_path)
     dump_schema("postgresql://somebody:hidden%20word@127.0.0.1/somewhere")
     assert (tmp_path / "password").read_text() == "hidden word\n"
     assert "hidden" not in (tmp_path / "arguments").read_text()

@@ -1,0 +1,185 @@
+"""The command line: what can be typed.
+
+Nothing heavy is imported before the command is known: `--version` answers at once, and Textual is imported only
+where the TUI opens.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+from core import __version__
+
+PROGRAM = "alpha-monday"
+WRONG_USAGE = 2
+# The settings that have an option; secrets (DATABASE_URL, keys) have none, because arguments are public.
+SETTING_OPTIONS = (
+    "data-dir", "price-source", "price-file", "pick-source", "picks-file", "universe", "benchmark",
+    "open-at", "open-until", "settle-delay", "give-up-after", "tick-every",
+)  # fmt: skip
+
+
+class Parser(argparse.ArgumentParser):
+    """Exits with 2 on wrong usage, and tells it as JSON where `--json` was asked for."""
+
+    tells_json = False
+
+    def error(self, message: str) -> NoReturn:
+        if not Parser.tells_json:
+            super().error(message)
+        from tui.output import print_error_json  # reached on wrong usage only
+
+        print_error_json("usage", message, f"{self.prog} --help shows what can be typed.")
+        sys.exit(WRONG_USAGE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 due work is left."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    Parser.tells_json = "--json" in arguments
+    parser = build_parser()
+    args = parser.parse_args(arguments)
+    _check_combinations(parser, args)
+    from tui.shell.run import run_command  # the driver and the settings take a quarter of a second to import
+
+    return run_command(args, parser.error)
+
+
+def build_parser() -> Parser:
+    """Everything that can be typed."""
+    common = _common_options()
+    parser = Parser(
+        prog=PROGRAM,
+        description="Weekly stock picks, measured against a benchmark day by day. Without a command: the TUI.",
+        parents=[common],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.set_defaults(command=None)
+    modes = parser.add_argument_group("ways to run")
+    modes.add_argument("--no-scheduler", action="store_true", help="the TUI without a scheduler: inspect only")
+    modes.add_argument("--read-only", action="store_true", help="the TUI on a read-only database session")
+    modes.add_argument("--headless", action="store_true", help="the scheduler alone, until SIGINT or SIGTERM")
+    modes.add_argument("--once", action="store_true", help="with --headless: all work due, then exit")
+    _as_of(modes)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+
+    def add(name: str, summary: str, under: Any = commands) -> Parser:
+        command: Parser = under.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".", parents=[common], allow_abbrev=False
+        )
+        return command
+
+    demo = add("demo", "the TUI on simulated prices, on a database of its own")
+    demo.add_argument("--reset", action="store_true", help="begin the demo's database anew")
+    add("setup", "asks for the sources, tests them and writes your settings file")
+
+    opening = add("open", "opens the batch of one week")
+    opening.add_argument("run_date", nargs="?", type=_date, metavar="RUN_DATE", help="a Monday, by default this week's")
+    picks = opening.add_mutually_exclusive_group()
+    picks.add_argument("--picks", type=Path, metavar="FILE", help="take the picks from a file, - for standard input")
+    picks.add_argument("--source", metavar="NAME", help="take the picks from this pick source")
+    opening.add_argument("--late", action="store_true", help="also after the opening has ended")
+    opening.add_argument("--dry-run", action="store_true", help="show what would be written, write nothing")
+
+    backfill = add("backfill", "opens the weeks of a file and writes all their due days")
+    backfill.add_argument("--picks", type=Path, metavar="FILE", required=True, help="run_date,ticker,action,reasoning")
+    backfill.add_argument("--from", dest="first", type=_date, metavar="D", help="only weeks from this date on")
+    backfill.add_argument("--to", dest="last", type=_date, metavar="D", help="only weeks up to this date")
+    _as_of(backfill)
+    backfill.add_argument("--dry-run", action="store_true", help="show what would be written, write nothing")
+
+    fail = add("fail", "marks a batch failed, which is final")
+    fail.add_argument("run_date", type=_date, metavar="RUN_DATE")
+    fail.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the log")
+
+    add("latest", "the newest batch, its picks and its latest checkpoint")
+    listing = add("batches", "the batches, newest first")
+    listing.add_argument("--limit", type=_limit, default=20, metavar="N", help="at most N (20)")
+    listing.add_argument("--cursor", type=_date, metavar="D", help="only weeks before this date")
+    listing.add_argument("--status", choices=("active", "completed", "failed"), help="only batches in this state")
+    show = add("show", "one batch whole")
+    show.add_argument("run_date", type=_date, metavar="RUN_DATE")
+    log = add("events", "the log, newest first")
+    log.add_argument("--limit", type=_limit, default=50, metavar="N", help="at most N (50)")
+    log.add_argument("--cursor", type=_uuid, metavar="ID", help="only events before this one")
+    log.add_argument("--type", dest="event_type", metavar="TYPE", help="only events of this type")
+    log.add_argument(
+        "--batch", dest="run_date", type=_date, metavar="RUN_DATE", help="only events of this week's batch"
+    )
+
+    add("doctor", "what is wrong and what to do about it; exit 1 on any problem")
+    add("config", "the settings in force and where each came from")
+
+    database = add("db", "the database: tables, address, shell, backup")
+    actions = database.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    add("up", "creates the database and brings its tables to this version", actions)
+    add("status", "which migrations are applied and which are not", actions)
+    add("url", "the database's address, without its password", actions)
+    add("psql", "PostgreSQL's own shell on the database", actions)
+    for name, summary in (
+        ("backup", "writes everything to a file"),
+        ("restore", "fills an empty database from a file"),
+    ):
+        add(name, summary, actions).add_argument("file", type=Path, metavar="FILE")
+    return parser
+
+
+def _common_options() -> argparse.ArgumentParser:
+    """Options that may stand before and after the command."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--json", action="store_true", help="print JSON")
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    common.add_argument("--env-file", type=Path, metavar="FILE", help="settings file instead of .env")
+    settings = common.add_argument_group("settings (see .env.example)")
+    for option in SETTING_OPTIONS:
+        settings.add_argument(f"--{option}", metavar="VALUE")
+    return common
+
+
+def _check_combinations(parser: Parser, args: argparse.Namespace) -> None:
+    headless_only = [name for name in ("once", "as_of") if getattr(args, name, None)]
+    if args.command is None:
+        if headless_only and not args.headless:
+            parser.error("--once and --as-of go with --headless")
+        if args.as_of and not args.once:
+            parser.error("--as-of goes with --once")
+        if args.headless and (args.no_scheduler or args.read_only):
+            parser.error("--headless does not go with --no-scheduler or --read-only")
+        if getattr(args, "json", False) and not args.once:
+            parser.error("--json goes with a command or with --headless --once")
+    elif args.headless or args.no_scheduler or args.read_only or args.once:
+        parser.error(f"{args.command} does not go with --headless, --once, --no-scheduler or --read-only")
+
+
+def _as_of(parser: Any) -> None:
+    parser.add_argument(
+        "--as-of",
+        metavar="T",
+        help="as if it were T (ISO; exchange time unless it has an offset); nothing later is seen",
+    )
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a date like 2026-11-23: {text[:40]!r}") from None
+
+
+def _limit(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 500:
+        raise argparse.ArgumentTypeError(f"not a number from 1 to 500: {text[:40]!r}")
+    return int(text)
+
+
+def _uuid(text: str) -> str:
+    from uuid import UUID  # needed by one option of one command
+
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not an event's id: {text[:40]!r}") from None

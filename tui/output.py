@@ -1,0 +1,159 @@
+"""What commands print: tables and sentences for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from core.reading import BatchDetail, BatchRow, Day
+from core.trading_calendar import EXCHANGE_ZONE
+from db.records import Batch, Event, Pick, PickCheckpointMetric
+
+Json = dict[str, Any]
+_LINE_LIMIT = 5_000
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Prints `value` in ASCII, so that no text from outside reaches the terminal as anything but itself."""
+    print(json.dumps(value, indent=2, default=_json_value))  # noqa: T201 - this module is what prints
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")  # digits, never an exponent
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def print_error_json(code: str, message: str, remedy: str) -> None:
+    """Prints an error as programs read it, on stdout."""
+    print_json({"error": {"code": code, "message": message, "remedy": remedy}})
+
+
+def print_error(message: str, remedy: str) -> None:
+    """Prints what happened and what to do about it, on stderr."""
+    print_line(f"alpha-monday: {message}", error=True)
+    if remedy:
+        print_line(f"  {remedy}", error=True)
+
+
+def print_line(text: str, *, error: bool = False) -> None:
+    """Prints one line in which anything from outside is shown literally."""
+    from tui.literal import clean  # it imports Rich, which a command that prints JSON does not need
+
+    shown = clean(text, limit=_LINE_LIMIT)
+    print(shown, file=sys.stderr if error else sys.stdout)
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: frozenset[str] = frozenset()
+) -> None:
+    """Prints rows under column titles; cells of the columns in `right` are numbers. None prints as a dash."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tui.literal import literal
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*(literal("-" if cell is None else str(cell)) for cell in row))
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = 10_000  # a pipe has no width: nothing is cut
+    console.print(table)
+
+
+def batch_json(detail_or_row: BatchDetail | BatchRow) -> Json:
+    """A batch: its columns, and how it came to be and was priced."""
+    if isinstance(detail_or_row, BatchDetail):
+        batch: Batch = detail_or_row.batch
+        source, basis = detail_or_row.source, detail_or_row.basis
+        latest = detail_or_row.latest_computed
+        excess = detail_or_row.excess_pct(latest) if latest else None
+    else:
+        batch, source, basis = detail_or_row.overview, detail_or_row.overview.source, detail_or_row.overview.basis
+        excess = detail_or_row.excess_pct
+    return {
+        "id": batch.id,
+        "created_at": batch.created_at,
+        "run_date": batch.run_date,
+        "benchmark_symbol": batch.benchmark_symbol,
+        "benchmark_initial_price": batch.benchmark_initial_price,
+        "status": batch.status,
+        "origin": detail_or_row.origin,
+        "source": source,
+        "basis": basis,
+        "excess_pct": excess,
+    }
+
+
+def pick_json(pick: Pick) -> Json:
+    """A pick: its columns."""
+    return {
+        "id": pick.id,
+        "batch_id": pick.batch_id,
+        "ticker": pick.ticker,
+        "action": pick.action,
+        "reasoning": pick.reasoning,
+        "initial_price": pick.initial_price,
+    }
+
+
+def checkpoint_json(detail: BatchDetail, day: Day) -> Json:
+    """A checkpoint: its columns, its metrics in the order of the picks, and the reason where it was skipped."""
+    checkpoint = day.checkpoint
+    shown: Json = {
+        "id": checkpoint.id,
+        "batch_id": checkpoint.batch_id,
+        "checkpoint_date": checkpoint.checkpoint_date,
+        "status": checkpoint.status,
+        "benchmark_price": checkpoint.benchmark_price,
+        "benchmark_return_pct": checkpoint.benchmark_return_pct,
+        "source": day.source,
+        "basis": day.basis,
+        "metrics": [_metric_json(pick, day.metrics[pick.id]) for pick in detail.picks if pick.id in day.metrics],
+    }
+    if day.reason is not None:
+        shown |= {"reason": day.reason, "symbols": day.symbols}
+    return shown
+
+
+def _metric_json(pick: Pick, metric: PickCheckpointMetric) -> Json:
+    return {
+        "id": metric.id,
+        "checkpoint_id": metric.checkpoint_id,
+        "pick_id": metric.pick_id,
+        "ticker": pick.ticker,
+        "current_price": metric.current_price,
+        "absolute_return_pct": metric.absolute_return_pct,
+        "vs_benchmark_pct": metric.vs_benchmark_pct,
+    }
+
+
+def event_json(event: Event) -> Json:
+    """An event: its columns."""
+    return {
+        "id": event.id,
+        "created_at": event.created_at,
+        "batch_id": event.batch_id,
+        "event_type": event.event_type,
+        "payload": event.payload,
+    }
+
+
+def percent(value: Decimal | None) -> str | None:
+    """A percentage for people: a sign and two decimals."""
+    return None if value is None else f"{value:+.2f}"
+
+
+def exchange_time(instant: datetime) -> str:
+    """An instant for people, in exchange time."""
+    return f"{instant.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M} ET"

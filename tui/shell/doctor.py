@@ -1,0 +1,144 @@
+"""The command that looks at everything the product needs and says what is wrong and what to do."""
+
+import argparse
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from core.services import Access, open_address, pick_source_called, price_chain, rules_of
+from core.settings import PREFIX, LoadedSettings, Settings
+from core.trading_calendar import LAST_YEAR, TradingCalendar
+from db import migrate
+from db.database import Database
+from db.errors import AlphaMondayError
+from tui.output import print_json, print_table
+
+OLDEST_SERVER = 150000
+DRIFT_ALLOWED = timedelta(seconds=5)
+FAILED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look found; `remedy` is empty where nothing is wrong."""
+
+    name: str
+    ok: bool
+    message: str
+    remedy: str = ""
+
+
+class Problem(AlphaMondayError):  # noqa: N818 - a finding that is told, not an error that is raised far
+    """Something is wrong that raises nothing by itself."""
+
+
+async def doctor(args: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Prints a line for each thing looked at; exit 1 on any problem."""
+    settings = loaded.settings
+    findings = await _database(settings)
+    findings.append(await _look("calendar", _calendar, settings))
+    findings.append(await _look("price source", _price_source, settings))
+    findings.append(await _look("pick source", _pick_source, settings))
+    if args.json:
+        print_json(
+            {
+                "checks": [
+                    {"name": found.name, "ok": found.ok, "message": found.message, "remedy": found.remedy}
+                    for found in findings
+                ]
+            }
+        )
+    else:
+        print_table(
+            ("", "checked", "found", "what to do"),
+            [("ok" if found.ok else "PROBLEM", found.name, found.message, found.remedy) for found in findings],
+        )
+    return 0 if all(found.ok for found in findings) else FAILED
+
+
+async def _look(name: str, check: Callable[[Settings], Awaitable[str]], settings: Settings) -> Finding:
+    try:
+        return Finding(name, True, await check(settings))
+    except AlphaMondayError as exc:
+        return Finding(name, False, exc.message, exc.remedy)
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    """The database, its tables and its clock, which can be looked at only where the one before is well."""
+    findings: list[Finding] = []
+    try:
+        async with (
+            open_address(settings, Access.READ) as conninfo,
+            Database(conninfo, read_only=True) as database,
+            database.connection() as connection,
+        ):
+            findings.append(_server(connection.info.server_version, settings))
+            problem = migrate.problem(await migrate.check(connection), may_be_behind=False)
+            findings.append(
+                Finding("migrations", False, problem.message, problem.remedy)
+                if problem
+                else Finding("migrations", True, "the tables are those of this version")
+            )
+            cursor = await connection.execute("select clock_timestamp()")
+            row = await cursor.fetchone()
+            assert row is not None  # a select without FROM has one row
+            findings.append(_clock(datetime.now(UTC) - row[0]))
+    except AlphaMondayError as exc:
+        findings.append(Finding("database", False, exc.message, exc.remedy))
+    return findings
+
+
+def _server(version: int, settings: Settings) -> Finding:
+    shown = f"PostgreSQL {version // 10000}.{version % 10000}"
+    if version < OLDEST_SERVER:
+        return Finding("database", False, f"{shown} is too old", "Use PostgreSQL 15 or newer.")
+    where = "at DATABASE_URL" if settings.database_url else f"embedded, in {settings.data_dir}"
+    return Finding("database", True, f"{shown} {where}")
+
+
+def _clock(drift: timedelta) -> Finding:
+    if abs(drift) > DRIFT_ALLOWED:
+        return Finding(
+            "clock",
+            False,
+            f"this machine's clock and the database's differ by {abs(drift).total_seconds():.0f} s",
+            "Synchronise both with a time server.",
+        )
+    return Finding("clock", True, "agrees with the database's")
+
+
+async def _calendar(_: Settings) -> str:
+    calendar = TradingCalendar()
+    today = calendar.exchange_date(datetime.now(UTC))
+    if today.year >= LAST_YEAR:
+        raise Problem(f"the calendar ends with {LAST_YEAR}", "Upgrade alpha-monday.")
+    following = calendar.next_session(today)
+    half_day = ", a half day" if calendar.is_half_day(following) else ""
+    return f"the next session after today is {following:%a %d %b %Y}{half_day}"
+
+
+async def _price_source(settings: Settings) -> str:
+    calendar = TradingCalendar()
+    sources = price_chain(settings, calendar)
+    if not sources:
+        raise Problem("no price source is set", f"Run alpha-monday setup, or set {PREFIX}PRICE_SOURCE.")
+    last = rules_of(settings, sources).last_due_session(calendar, datetime.now(UTC))
+    told = []
+    for source in sources:
+        answer = await source.closes([settings.benchmark], last - timedelta(days=10), last)
+        closes = answer.closes.get(settings.benchmark)
+        if not closes:
+            raise Problem(
+                f"{source.name} has no close of {settings.benchmark} in the ten days to {last}",
+                "Bring the source up to date, or name another.",
+            )
+        told.append(f"{source.name} ({source.basis} return) has {settings.benchmark} to {max(closes)}")
+    return "; ".join(told)
+
+
+async def _pick_source(settings: Settings) -> str:
+    if settings.pick_source is None:
+        raise Problem("no pick source is set", f"Run alpha-monday setup, or set {PREFIX}PICK_SOURCE.")
+    calendar = TradingCalendar()
+    source = pick_source_called(settings.pick_source, settings, calendar, price_chain(settings, calendar))
+    return f"{source.name} is ready"

@@ -1,0 +1,159 @@
+"""The commands that write: open, backfill, fail, and the headless scheduler."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from core import backfill as backfilling
+from core import batches
+from core.catch_up import Report
+from core.csv_rows import decode_text
+from core.due_work import run_due_work
+from core.logs import log_to_stderr
+from core.picks.file import parse_picks, read_picks_file
+from core.picks.source import PickDraft
+from core.scheduler import Scheduler
+from core.services import Access, Services, open_services, pick_source_called
+from core.settings import LoadedSettings
+from core.trading_calendar import monday_of
+from tui.output import print_json, print_line
+
+log = logging.getLogger(__name__)
+UNFINISHED = 3
+STANDARD_INPUT = Path("-")
+STANDARD_INPUT_LABEL = "standard input"
+
+
+async def open_(args: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Opens one week."""
+    async with open_services(loaded.settings, Access.WRITE) as services:
+        services.require_sources()
+        run_date = args.run_date or monday_of(services.calendar.exchange_date(services.clock.now()))
+        batches.check_run_date(run_date)
+        drafts, pick_source = await _drafts(args, services, run_date)
+        report = await batches.open_week(services, run_date, drafts, pick_source, late=args.late, dry_run=args.dry_run)
+    return _tell(args, report, would=args.dry_run)
+
+
+async def _drafts(args: argparse.Namespace, services: Services, run_date: date) -> tuple[Sequence[PickDraft], str]:
+    """The week's picks and the name of what they came from."""
+    if args.picks is not None:
+        weeks = _read_picks(args.picks)
+        if run_date not in weeks:
+            raise batches.NotFoundError(
+                f"{str(args.picks)!r} has no picks for the week of {run_date}.", "Add three rows, or name another week."
+            )
+        return weeks[run_date], "file"
+    if args.source is not None:
+        source = pick_source_called(args.source, services.settings, services.calendar, services.sources)
+    else:
+        source = services.require_pick_source()
+    return await source.picks(run_date), source.name
+
+
+def _read_picks(path: Path) -> dict[date, tuple[PickDraft, ...]]:
+    if path == STANDARD_INPUT:
+        return parse_picks(decode_text(sys.stdin.buffer.read(), STANDARD_INPUT_LABEL), STANDARD_INPUT_LABEL)
+    return read_picks_file(path)
+
+
+async def backfill(args: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Opens the weeks of a file and writes their due days."""
+    weeks = _read_picks(args.picks)
+    chosen = {
+        run_date: drafts
+        for run_date, drafts in weeks.items()
+        if (args.first is None or run_date >= args.first) and (args.last is None or run_date <= args.last)
+    }
+    with _stop_on_signals() as stopping:
+        async with open_services(loaded.settings, Access.WRITE) as services:
+            report = await backfilling.backfill(
+                services, chosen, as_of=args.as_of, dry_run=args.dry_run, stopping=stopping.is_set
+            )
+    return _tell(args, report, would=args.dry_run, stopped=stopping.is_set())
+
+
+async def fail(args: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Marks a batch failed."""
+    async with open_services(loaded.settings, Access.WRITE, with_sources=False) as services:
+        batch = await batches.fail(services, args.run_date, args.reason)
+    if args.json:
+        print_json({"batch": {"id": batch.id, "run_date": batch.run_date, "status": "failed"}})
+    else:
+        print_line(f"The batch of {batch.run_date} is marked failed.")
+    return 0
+
+
+async def once(args: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Does all work due, or that was due at `--as-of`, and ends."""
+    log_to_stderr()
+    with _stop_on_signals() as stopping:
+        async with open_services(loaded.settings, Access.WRITE) as services:
+            _require_everything(services)
+            report, _ = await run_due_work(services, args.as_of, stopping=stopping.is_set)
+    return _tell(args, report, stopped=stopping.is_set())
+
+
+async def headless(_: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Schedules until SIGINT or SIGTERM."""
+    log_to_stderr()
+    with _stop_on_signals() as stopping:
+        async with open_services(loaded.settings, Access.WRITE) as services:
+            _require_everything(services)
+            scheduler = Scheduler(services)
+            stopper = asyncio.create_task(_stop_when(stopping, scheduler))
+            log.info("started", extra={"event": "started", "sources": [s.name for s in services.sources]})
+            await scheduler.run()
+            stopper.cancel()
+    log.info("stopped", extra={"event": "stopped"})
+    return 0
+
+
+def _require_everything(services: Services) -> None:
+    """A scheduler that could not price or open anything must not look alive."""
+    services.require_sources()
+    services.require_pick_source()
+
+
+async def _stop_when(stopping: asyncio.Event, scheduler: Scheduler) -> None:
+    await stopping.wait()
+    scheduler.stop()
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set: work ends between transactions instead of inside one."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        yield stopping
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _tell(args: argparse.Namespace, report: Report, *, would: bool = False, stopped: bool = False) -> int:
+    """Prints what was done and what is left, and gives the exit code."""
+    counts = report.counts()
+    if args.json:
+        print_json(counts)
+    else:
+        print_line(
+            f"{'Would be opened' if would else 'Opened'} {counts['opened']}, already there {counts['already_there']}; "
+            f"days computed {counts['computed']}, skipped {counts['skipped']}, waiting {counts['waiting']}."
+        )
+    for run_date, delay in report.unopened.items():
+        print_line(f"{run_date} not opened: {delay.detail}", error=True)
+    for detail in sorted({delay.detail for delay in report.delays}):
+        print_line(f"waiting: {detail}", error=True)
+    if stopped:
+        print_line("Stopped before everything was done; run it again to go on.", error=True)
+    return UNFINISHED if report.is_unfinished or stopped else 0
