@@ -1,0 +1,260 @@
+"""One PostgreSQL cluster in a directory: made by initdb, configured, started and stopped by pg_ctl."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.embedded_files import (
+    SOCKET_NAME,
+    check_reach,
+    remove_socket_directory,
+    remove_socket_files,
+    room_remedy,
+    socket_directory,
+    try_lock,
+)
+from db.embedded_programs import server_tools
+from db.embedded_user import SET_DATA_DIR, ServerUser, printable
+from db.errors import EmbeddedServerError
+
+DEFAULTS: Mapping[str, str] = {
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "shared_buffers": "32MB",
+    "max_connections": "100",
+    "max_wal_size": "256MB",
+    "min_wal_size": "32MB",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+    "cluster_name": "alpha-monday",
+}
+_INCLUDE = b"include '../server.conf'"
+_LOG_LIMIT = 1 << 20  # bytes
+_LOG_TAIL = 4096  # bytes
+_START_PATIENCE = 120  # seconds, for PostgreSQL's own recovery after a crash
+_STOP_PATIENCE = 60  # seconds
+_ORPHANS_PATIENCE = 30  # seconds
+_POLL = 0.01  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Postmaster:
+    """What postmaster.pid says of a server that runs, or of one that was killed; it may be incomplete."""
+
+    sockets: Path | None
+    is_ready: bool
+
+    @classmethod
+    def of(cls, cluster: Path) -> "Postmaster":
+        """The one of the cluster directory `cluster`; blank where there is none."""
+        try:
+            content = (cluster / "postmaster.pid").read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            content = b""
+        _, _, _, _, sockets, _, _, status, *_ = [*content.split(b"\n"), *[b""] * 8]
+        return cls(
+            sockets=Path(os.fsdecode(sockets)) if sockets.startswith(b"/") else None,
+            is_ready=status.strip() == b"ready",
+        )
+
+
+class Cluster:
+    """The server of `directory`, which holds its locks, its log and, in `postgresql`, the cluster.
+
+    Every process that PostgreSQL runs here inherits the lock on `server.lock`. The kernel releases it with the
+    last of them, whatever ended it, so that a free lock proves the process number in postmaster.pid stale.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / "postgresql"
+        self.log_file = directory / "server.log"
+        self.user = ServerUser.of(self.path)
+        self._lock_file = directory / "server.lock"
+
+    def ensure_running(self, settings: Mapping[str, str]) -> Path:
+        """Start the server unless it runs, and return its socket's directory. The caller holds the gate."""
+        deadline = time.monotonic() + _ORPHANS_PATIENCE
+        while True:
+            postmaster = Postmaster.of(self.path)
+            if postmaster.sockets is not None and self._listens(postmaster.sockets):
+                if postmaster.is_ready:
+                    return postmaster.sockets
+            elif (lock := try_lock(self._lock_file)) is not None:
+                try:
+                    return self._start(lock, postmaster.sockets, settings)
+                finally:
+                    os.close(lock)  # and no more than that: the server keeps it
+            if time.monotonic() > deadline:
+                raise self._failure("an earlier PostgreSQL server is neither ready nor gone", self._log_from(0))
+            time.sleep(_POLL)
+
+    def stop(self) -> None:
+        """Stop the server, if one runs, and wait for the last of its processes. The caller holds the gate."""
+        deadline = time.monotonic() + _STOP_PATIENCE
+        said = ""
+        sockets = Postmaster.of(self.path).sockets
+        while (lock := try_lock(self._lock_file)) is None:
+            if time.monotonic() > deadline:
+                raise self._failure("PostgreSQL could not be stopped", said)
+            sockets = Postmaster.of(self.path).sockets or sockets
+            if sockets is not None and self._listens(sockets):
+                command = (server_tools(self.user) / "pg_ctl", "-s", "-m", "fast", "-w", "-t", "30", "stop")
+                said = printable(self.user.run(command, data_directory=self.path).stderr)
+            else:
+                time.sleep(_POLL)
+        try:
+            # A server that an operator started by hand does not hold our lock, and goes on.
+            if sockets is not None and not self._listens(sockets):
+                remove_socket_directory(sockets, self.user)
+        finally:
+            os.close(lock)
+
+    def _listens(self, sockets: Path) -> bool:
+        if not self.user.owns_privately(sockets):
+            return False
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(2)
+            try:
+                client.connect(str(sockets / SOCKET_NAME))
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False
+            except BlockingIOError:
+                return True  # its queue of new connections is full
+        return True
+
+    def _start(self, lock: int, former: Path | None, settings: Mapping[str, str]) -> Path:
+        check_reach(self.directory, self.user)
+        tools = server_tools(self.user)
+        if os.path.lexists(self.path / "PG_VERSION"):
+            self._check(tools)
+        else:
+            self._create(tools, lock)
+        sockets = socket_directory(self.path, former, self.user)
+        try:
+            self._configure(sockets, settings)
+            self._launch(tools, lock, sockets)
+        except Exception:
+            if Postmaster.of(self.path).sockets is None:
+                remove_socket_directory(sockets, self.user)
+            raise
+        return sockets
+
+    def _launch(self, tools: Path, lock: int, sockets: Path) -> None:
+        # PostgreSQL would take the numbers in these for its own if other processes have them by now.
+        (self.path / "postmaster.pid").unlink(missing_ok=True)
+        remove_socket_files(sockets)
+        if self.log_file.exists() and self.log_file.stat().st_size > _LOG_LIMIT:
+            self.log_file.replace(self.log_file.with_name("server.log.1"))
+        log = os.open(self.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            log_size = os.fstat(log).st_size
+            done = self.user.run(
+                (tools / "pg_ctl", "-s", "-w", "-t", str(_START_PATIENCE), "start"),
+                data_directory=self.path,
+                stdout=log,
+                stderr=log,
+                keep=(lock,),
+                timeout=_START_PATIENCE + 30,
+            )
+        finally:
+            os.close(log)
+        if done.returncode != 0:
+            raise self._failure("PostgreSQL did not start", self._log_from(log_size))
+
+    def _check(self, tools: Path) -> None:
+        """Refuse a cluster that is not private to its user, or that another major version made."""
+        if not self.user.owns_privately(self.path):
+            raise EmbeddedServerError(
+                f"{self.path} is not a directory that {self.user.name} alone can enter",
+                f"make it one: chmod 700 {self.path}",
+            )
+        theirs = printable((self.path / "PG_VERSION").read_bytes(), limit=40)
+        ours = printable(self.user.run((tools / "postgres", "--version"), stdout=subprocess.PIPE).stdout, limit=80)
+        if (major := re.search(r"\d+", ours)) is None or theirs != major.group():
+            raise EmbeddedServerError(
+                f"{self.path} was made by PostgreSQL {theirs!r}, and the installed one is {ours!r}",
+                "write a backup with the version of alpha-monday that made it (alpha-monday db backup), "
+                f"then {SET_DATA_DIR} that is new, and restore the backup there",
+            )
+
+    def _create(self, tools: Path, lock: int) -> None:
+        """Make the cluster aside and rename it: there is a whole one or none."""
+        if os.path.lexists(self.path) and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise EmbeddedServerError(
+                f"{self.path} exists and is not a PostgreSQL cluster",
+                f"move it away, or {SET_DATA_DIR} that is empty",
+            )
+        aside = self.path.with_name("postgresql.new")
+        if os.path.lexists(aside):
+            shutil.rmtree(aside)
+        aside.mkdir(mode=0o700)
+        try:
+            self.user.give(aside)
+            self._initialise(tools, aside, lock)
+            aside.rename(self.path)
+        except BaseException:
+            # An initdb that was killed may leave a child that still writes; the next start removes the rest.
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        directory = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _initialise(self, tools: Path, aside: Path, lock: int) -> None:
+        # The builtin provider's C.UTF-8 is the same on every platform, whatever locales are installed.
+        locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8")
+        access = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")
+        done = self.user.run((tools / "initdb", *locale, *access), data_directory=aside, keep=(lock,))
+        if done.returncode != 0:
+            raise self._failure("initdb could not make a PostgreSQL cluster", printable(done.stderr))
+
+    def _configure(self, sockets: Path, settings: Mapping[str, str]) -> None:
+        ours = {
+            **DEFAULTS,
+            **({"client_connection_check_interval": "2s"} if sys.platform == "linux" else {}),
+            **settings,
+            "listen_addresses": "",
+            "port": "5432",
+            "unix_socket_directories": '"{}"'.format(str(sockets).replace('"', '""')),
+            "unix_socket_permissions": "0700",
+        }
+        lines = ["# Written anew at each start.", *(f"{name} = {_quoted(ours[name])}" for name in ours), ""]
+        aside = self.directory / "server.conf.new"
+        aside.unlink(missing_ok=True)
+        aside.write_bytes(os.fsencode("\n".join(lines)))
+        aside.chmod(0o644)
+        aside.replace(self.directory / "server.conf")
+        main = os.open(self.path / "postgresql.conf", os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(main, "r+b") as file:
+            if _INCLUDE not in file.read().splitlines():
+                file.write(b"\n" + _INCLUDE + b"\n")
+
+    def _log_from(self, position: int) -> str:
+        try:
+            with self.log_file.open("rb") as log:
+                log.seek(max(position, os.fstat(log.fileno()).st_size - _LOG_TAIL))
+                return printable(log.read())
+        except FileNotFoundError:
+            return ""
+
+    def _failure(self, what: str, said: str) -> EmbeddedServerError:
+        return EmbeddedServerError(
+            f"{what} in {self.directory}" + (f":\n{said}" if said else ""),
+            room_remedy(self.directory, said)
+            or f"see {self.log_file}; if it does not help, set DATABASE_URL to a server of your own",
+        )
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
+    return f"'{escaped}'"
