@@ -2,10 +2,13 @@
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+from db.embedded_files import lineage, make_directory
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _BYTES = 1_000_000
@@ -45,7 +48,11 @@ def log_to_file(data_dir: Path) -> Path:
     Raises OSError when the directory cannot be written.
     """
     file = log_file_in(data_dir)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The embedded server's user has to reach its directory beside the logs, whatever the umask.
+    for directory in lineage(data_dir):
+        if not directory.exists():
+            make_directory(directory, for_all=os.geteuid() == 0)
+    file.parent.mkdir(mode=0o700, exist_ok=True)
     file.touch(mode=0o600)
     _set_up(RotatingFileHandler(file, maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8", delay=True))
     return file

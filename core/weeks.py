@@ -124,9 +124,16 @@ class Week:
 
     @classmethod
     def to_open(
-        cls, run_date: date, drafts: Sequence[PickDraft], pick_source: str, rules: Rules, calendar: TradingCalendar,
-        now: datetime, *, with_days: bool,
-    ) -> "Week":  # fmt: skip
+        cls,
+        run_date: date,
+        drafts: Sequence[PickDraft],
+        pick_source: str,
+        rules: Rules,
+        calendar: TradingCalendar,
+        now: datetime,
+        *,
+        with_days: bool,
+    ) -> "Week":
         """A week that is to be opened with `drafts`, and the days of it that are due by `now` if wanted."""
         due = [day for day in batch_days(run_date) if with_days and rules.due_at(calendar, day) <= now]
         week = cls(
