@@ -69,7 +69,7 @@ class MomentumPicks:
         return cls(universe, prices, options.calendar, options.benchmark)
 
     async def universe(self) -> Universe:
-        """The universe as the file has it now; undated, it is survivorship-biased.
+        """The universe as the file has it now; undated, it is survivorship-biased, which every reasoning says.
 
         Raises `PicksUnavailableError` if the file cannot be read and `PicksMalformedError` if it is wrong.
         """
@@ -86,7 +86,8 @@ class MomentumPicks:
         Raises `PicksUnavailableError` if universe or closes cannot be had, and `PicksMalformedError` if the
         universe file is wrong or fewer than three members have all 253 closes.
         """
-        members = (await self.universe()).members(run_date) - {self._benchmark}
+        universe = await self.universe()
+        members = universe.members(run_date) - {self._benchmark}
         if len(members) < PICKS_PER_BATCH:
             raise PicksMalformedError(
                 f"{self._file.path} has {len(members)} members on {run_date.isoformat()},"
@@ -107,6 +108,8 @@ class MomentumPicks:
                 f"Add tickers that have {CLOSES_NEEDED} closes up to {window[-1].isoformat()} to the universe.",
             )
         places = ((0, Action.BUY), (1, Action.BUY), (len(ranking) - 1, Action.SELL))
+        if universe.undated:
+            note += " The universe has no dates, so it is survivorship-biased."
         drafts = [
             PickDraft(ranking[place].ticker, action, _reasoning(ranking, place, window, note))
             for place, action in places
