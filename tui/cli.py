@@ -5,6 +5,7 @@ where the TUI opens.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -15,6 +16,8 @@ from core import __version__
 
 PROGRAM = "alpha-monday"
 WRONG_USAGE = 2
+HIGHEST_LIMIT = 500
+_LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 # The settings that have an option; secrets (DATABASE_URL, keys) have none, because arguments are public.
 SETTING_OPTIONS = (
     "data-dir", "price-source", "price-file", "pick-source", "picks-file", "universe", "benchmark",
@@ -28,11 +31,13 @@ class Parser(argparse.ArgumentParser):
     tells_json = False
 
     def error(self, message: str) -> NoReturn:
-        if not Parser.tells_json:
-            super().error(message)
-        from tui.output import print_error_json  # reached on wrong usage only
+        from tui.output import print_error, print_error_json  # reached on wrong usage only
 
-        print_error_json("usage", message, f"{self.prog} --help shows what can be typed.")
+        remedy = f"{self.prog} --help shows what can be typed."
+        if Parser.tells_json:
+            print_error_json("usage", message, remedy)
+        else:
+            print_error(message, remedy)  # argparse repeats what was typed, escape sequences and all
         sys.exit(WRONG_USAGE)
 
 
@@ -106,7 +111,7 @@ def build_parser() -> Parser:
     log = add("events", "the log, newest first")
     log.add_argument("--limit", type=_limit, default=50, metavar="N", help="at most N (50)")
     log.add_argument("--cursor", type=_uuid, metavar="ID", help="only events before this one")
-    log.add_argument("--type", dest="event_type", metavar="TYPE", help="only events of this type")
+    log.add_argument("--type", dest="event_type", type=_event_type, metavar="TYPE", help="only events of this type")
     log.add_argument(
         "--batch", dest="run_date", type=_date, metavar="RUN_DATE", help="only events of this week's batch"
     )
@@ -141,11 +146,10 @@ def _common_options() -> argparse.ArgumentParser:
 
 
 def _check_combinations(parser: Parser, args: argparse.Namespace) -> None:
-    headless_only = [name for name in ("once", "as_of") if getattr(args, name, None)]
     if args.command is None:
-        if headless_only and not args.headless:
+        if (args.once or args.as_of is not None) and not args.headless:
             parser.error("--once and --as-of go with --headless")
-        if args.as_of and not args.once:
+        if args.as_of is not None and not args.once:
             parser.error("--as-of goes with --once")
         if args.headless and (args.no_scheduler or args.read_only):
             parser.error("--headless does not go with --no-scheduler or --read-only")
@@ -153,6 +157,8 @@ def _check_combinations(parser: Parser, args: argparse.Namespace) -> None:
             parser.error("--json goes with a command or with --headless --once")
     elif args.headless or args.no_scheduler or args.read_only or args.once:
         parser.error(f"{args.command} does not go with --headless, --once, --no-scheduler or --read-only")
+    elif args.command == "backfill" and args.first and args.last and args.first > args.last:
+        parser.error(f"--from {args.first} is later than --to {args.last}")
 
 
 def _as_of(parser: Any) -> None:
@@ -164,16 +170,27 @@ def _as_of(parser: Any) -> None:
 
 
 def _date(text: str) -> date:
+    from core.csv_rows import parse_date  # needed by the commands that take a date
+
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"not a date like 2026-11-23: {text[:40]!r}") from None
+        return parse_date(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from None
 
 
 def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 500:
-        raise argparse.ArgumentTypeError(f"not a number from 1 to 500: {text[:40]!r}")
+    if not _LIMIT.fullmatch(text) or int(text) > HIGHEST_LIMIT:
+        raise argparse.ArgumentTypeError(f"not a number from 1 to {HIGHEST_LIMIT}: {text[:40]!r}")
     return int(text)
+
+
+def _event_type(text: str) -> str:
+    from db.events import EventType  # needed by one option of one command
+
+    try:
+        return EventType(text).value
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not one of {', '.join(EventType)}: {text[:40]!r}") from None
 
 
 def _uuid(text: str) -> str:

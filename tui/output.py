@@ -1,5 +1,6 @@
 """What commands print: tables and sentences for people, JSON for programs."""
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +9,23 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from core import metrics
 from core.reading import BatchDetail, BatchRow, Day
 from core.trading_calendar import EXCHANGE_ZONE
 from db.records import Batch, Event, Pick, PickCheckpointMetric
+from tui import format as formats
 
 Json = dict[str, Any]
 _LINE_LIMIT = 5_000
+_TRACEBACK_LIMIT = 100_000
+_BASES = {"price": "price return", "total": "total return"}
+
+
+def tolerate_encodings() -> None:
+    """Lets a character that the terminal's encoding lacks print as a question mark instead of failing the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -51,6 +63,13 @@ def print_line(text: str, *, error: bool = False) -> None:
     print(shown, file=sys.stderr if error else sys.stdout)
 
 
+def print_traceback(text: str) -> None:
+    """Prints a traceback on stderr, line by line, with anything from outside shown literally."""
+    from tui.literal import clean  # as above
+
+    sys.stderr.write(clean(text, limit=_TRACEBACK_LIMIT, lines=True))
+
+
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: frozenset[str] = frozenset()
 ) -> None:
@@ -66,9 +85,14 @@ def print_table(
     for row in rows:
         table.add_row(*(literal("-" if cell is None else str(cell)) for cell in row))
     console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = 10_000  # a pipe has no width: nothing is cut
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    # A pipe has no width: nothing is cut, and no line is filled up with blanks.
+    console.width = 10_000
+    with console.capture() as captured:
+        console.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def batch_json(detail_or_row: BatchDetail | BatchRow) -> Json:
@@ -91,7 +115,7 @@ def batch_json(detail_or_row: BatchDetail | BatchRow) -> Json:
         "origin": detail_or_row.origin,
         "source": source,
         "basis": basis,
-        "excess_pct": excess,
+        "excess_pct": None if excess is None else metrics.rounded(excess),
     }
 
 
@@ -151,7 +175,12 @@ def event_json(event: Event) -> Json:
 
 def percent(value: Decimal | None) -> str | None:
     """A percentage for people: a sign and two decimals."""
-    return None if value is None else f"{value:+.2f}"
+    return None if value is None else formats.percent(value)
+
+
+def basis_words(basis: str | None) -> str:
+    """What the prices of a source measure, for people."""
+    return _BASES.get(basis or "", "return basis unspecified")
 
 
 def exchange_time(instant: datetime) -> str:

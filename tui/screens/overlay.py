@@ -1,0 +1,64 @@
+"""A text that lies on top of a screen until it is closed."""
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from tui.commands import Scope, bindings, command
+from tui.widgets.prose import Prose
+
+
+class OverlayScreen(ModalScreen[None]):
+    """Subclasses give the title and draw the text."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.OVERLAY, Scope.LIST)]
+    DEFAULT_CSS = """
+    OverlayScreen { align: center middle; }
+    OverlayScreen > Vertical {
+        width: 92%; max-width: 100; height: auto; max-height: 92%;
+        background: $surface; border: round $rule; border-title-color: $accent; border-subtitle-color: $quiet;
+        padding: 0 1;
+    }
+    OverlayScreen Prose { height: auto; max-height: 100%; background: $surface; padding: 0; }
+    """
+
+    class _Text(Prose):
+        def draw(self, width: int) -> Text:
+            assert isinstance(self.screen, OverlayScreen)  # it stands nowhere else
+            return self.screen.draw(width)
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(self._Text())
+        box.border_title = self.heading
+        closing = command("close")
+        box.border_subtitle = f"{closing.keys[0]} {closing.label}"
+        yield box
+
+    @property
+    def heading(self) -> Text:
+        """The title in the border."""
+        return Text()
+
+    def draw(self, width: int) -> Text:
+        """The text for `width` cells."""
+        raise NotImplementedError
+
+    def action_perform(self, command_id: str) -> None:
+        """Closes, or moves in the text; nothing else applies here."""
+        prose = self.query_one(Prose)
+        moves = {
+            "cursor_down": lambda: prose.move(1),
+            "cursor_up": lambda: prose.move(-1),
+            "page_down": lambda: prose.move_page(1),
+            "page_up": lambda: prose.move_page(-1),
+            "first": lambda: prose.move_to(0),
+            "last": lambda: prose.move_to(int(prose.max_scroll_y)),
+        }
+        if command_id == "close":
+            self.dismiss(None)
+        elif command_id in moves:
+            moves[command_id]()

@@ -1,0 +1,197 @@
+"""The core's life inside the terminal: opened once something is painted, listened to, scheduling, closed at the end."""
+
+import asyncio
+import importlib
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from core.clock import Clock
+from db.errors import AlphaMondayError, DatabaseError
+from tui.changes import EVERYTHING, NOTHING, RECENT, Changes
+from tui.messages import (
+    DatabaseAnswered,
+    DatabaseLost,
+    PreparationEnded,
+    SchedulerChanged,
+    ServicesFailed,
+    ServicesOpened,
+)
+from tui.mode import Mode
+
+if TYPE_CHECKING:
+    from core.scheduler import Scheduler, SchedulerState
+    from core.services import Services
+    from core.settings import Settings
+
+Prepare = Callable[["Services"], Awaitable[None]]
+STOPPING_TAKES_AT_MOST_S = 1.2
+CLOSING_TAKES_AT_MOST_S = 15.0
+LONGEST_PAUSE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Seconds between attempts: at a database that does not answer, and between looks where nothing can be heard."""
+
+    retry_s: float = 2.0
+    poll_s: float = 5.0
+
+
+@dataclass(slots=True)
+class Opening:
+    """What a session is opened with."""
+
+    settings: "Settings"
+    mode: Mode
+    clock: Clock
+    database_name: str | None = None
+    prepare: Prepare | None = None
+    pauses: Pauses = field(default_factory=Pauses)
+
+
+class Session:
+    """Three workers' work; each tells what it learns through `post`."""
+
+    def __init__(self, opening: Opening, post: Callable[[Message], bool]) -> None:
+        self._opening = opening
+        self._post = post
+        self._changes = NOTHING
+        self._something_changed = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._closed.set()
+        self._reopening = asyncio.Event()
+        self._is_prepared = False
+        self._scheduler: Scheduler | None = None
+        self._scheduler_ended = asyncio.Event()
+        self._scheduler_ended.set()
+
+    async def keep_open(self) -> None:
+        """Opens the services, trying again for as long as it takes, and holds them until cancelled."""
+        self._closed.clear()
+        pause = self._opening.pauses.retry_s
+        try:
+            # The driver and the calendar take longer to import than the first paint takes to draw.
+            await asyncio.to_thread(importlib.import_module, "core.reading")
+            while True:
+                try:
+                    await self._hold()
+                    pause = self._opening.pauses.retry_s
+                except AlphaMondayError as exc:
+                    self._post(ServicesFailed(exc))
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE_S)
+        finally:
+            self._closed.set()
+
+    async def _hold(self) -> None:
+        """Opens the services and holds them until they are to be opened anew."""
+        self._reopening.clear()
+        async with AsyncExitStack() as stack:
+            services, source_problem = await self._open(stack)
+            self._post(ServicesOpened(services, source_problem))
+            if self._opening.prepare is not None and not self._is_prepared:
+                problem = await self._prepare(self._opening.prepare, services)
+                self._post(PreparationEnded(problem))
+            await self._reopening.wait()
+
+    async def _open(self, stack: AsyncExitStack) -> tuple["Services", AlphaMondayError | None]:
+        """The services, and why they are without sources where these cannot be made: looking needs none."""
+        from core.services import DATABASE, Access, open_services
+
+        def opened(*, with_sources: bool) -> AbstractAsyncContextManager["Services"]:
+            return open_services(
+                self._opening.settings,
+                Access.WRITE if self._opening.mode.may_write else Access.READ,
+                clock=self._opening.clock,
+                with_sources=with_sources,
+                database_name=self._opening.database_name or DATABASE,
+            )
+
+        try:
+            return await stack.enter_async_context(opened(with_sources=True)), None
+        except DatabaseError:
+            raise
+        except AlphaMondayError as exc:
+            return await stack.enter_async_context(opened(with_sources=False)), exc
+
+    async def _prepare(self, prepare: Prepare, services: "Services") -> AlphaMondayError | None:
+        self._is_prepared = True
+        try:
+            await prepare(services)
+        except AlphaMondayError as exc:
+            return exc
+        return None
+
+    async def schedule(self, services: "Services") -> None:
+        """Runs the scheduler until `stop_scheduling`."""
+        from core.scheduler import Scheduler
+
+        self._scheduler_ended.clear()
+        try:
+            self._scheduler = Scheduler(services, self._tell_state)
+            await self._scheduler.run()
+        finally:
+            self._scheduler = None
+            self._scheduler_ended.set()
+
+    def _tell_state(self, state: "SchedulerState") -> None:
+        self._post(SchedulerChanged(state))
+
+    async def stop_scheduling(self) -> None:
+        """Tells the scheduler to end and waits until it has, within bounds."""
+        if self._scheduler is not None:
+            self._scheduler.stop()
+        await _within(STOPPING_TAKES_AT_MOST_S, self._scheduler_ended)
+
+    async def closed(self) -> None:
+        """Waits until the services are closed, within bounds."""
+        await _within(CLOSING_TAKES_AT_MOST_S, self._closed)
+
+    async def listen(self, services: "Services") -> None:
+        """Notes every change that any process writes; looks by itself, at intervals, where it cannot listen."""
+        while True:
+            try:
+                async for run_dates in services.database.notifications():
+                    self.note_change(Changes(run_dates) if run_dates else EVERYTHING)
+                    self._post(DatabaseAnswered(self._opening.clock.now()))
+            except DatabaseError as exc:
+                pause = await self._after_silence(services, exc)
+            else:
+                pause = self._opening.pauses.retry_s
+            await asyncio.sleep(pause)
+
+    async def _after_silence(self, services: "Services", problem: DatabaseError) -> float:
+        """Whether the database is lost or merely cannot be listened to; gives the seconds until the next attempt."""
+        try:
+            async with services.database.dedicated():
+                pass
+        except DatabaseError:
+            self._post(DatabaseLost(problem))
+            if self._opening.settings.database_url is None:
+                self._reopening.set()  # nobody else starts the embedded server again
+            return self._opening.pauses.retry_s
+        self.note_change(RECENT)
+        return self._opening.pauses.poll_s
+
+    def note_change(self, changes: Changes) -> None:
+        """Adds to what has changed since it was last taken."""
+        self._changes = self._changes | changes
+        self._something_changed.set()
+
+    async def changes(self) -> Changes:
+        """Waits for changes and takes all there are."""
+        await self._something_changed.wait()
+        self._something_changed.clear()
+        taken, self._changes = self._changes, NOTHING
+        return taken
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,163 @@
+"""What the top of every screen tells: one value, and the words for it. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from core.mixing import SIMULATED
+from db.errors import AlphaMondayError
+from tui import format as formats
+from tui.literal import literal
+from tui.mode import Mode
+from tui.words import basis_words
+
+if TYPE_CHECKING:
+    from core.scheduler import SchedulerState
+
+PRODUCT = "Alpha Monday"
+# As core.prices.source.PriceSourceError and what derives from it: the codes by which a waiting day blames its source.
+_SOURCE_CODES = frozenset({"price_source", "rate_limited", "unauthorised", "unavailable", "malformed"})
+
+
+class Link(StrEnum):
+    """How this screen stands to the database."""
+
+    OPENING = "opening the database"
+    PREPARING = "filling the demo"
+    OPEN = "open"
+    LOST = "database lost, retrying"
+    FAILED = "no database, retrying"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A price source of the chain, as the status line names it."""
+
+    name: str
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that the status line and the notices depend on."""
+
+    mode: Mode
+    database: str = ""
+    link: Link = Link.OPENING
+    problem: AlphaMondayError | None = None
+    answered_at: datetime | None = None
+    sources: tuple[Source, ...] = ()
+    source_problem: AlphaMondayError | None = None
+    scheduler: "SchedulerState | None" = None
+    simulated_batches: bool = False
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether anything on the screens may rest on invented prices."""
+        return self.simulated_batches or any(source.name == SIMULATED for source in self.sources)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the database was opened, even if it does not answer now."""
+        return self.link in (Link.OPEN, Link.LOST, Link.PREPARING)
+
+    @property
+    def failing_source(self) -> str | None:
+        """What the price source said when it failed last, None while it works."""
+        if self.scheduler is None:
+            return None
+        report = self.scheduler.last_report
+        delays = [*report.delays, *report.unopened.values()] if report else []
+        return next((delay.detail for delay in delays if delay.cause in _SOURCE_CODES), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line that an operator should not miss."""
+
+    style: str
+    text: Text = field(compare=True)
+
+
+def scheduler_words(status: Status) -> Text:
+    """The scheduler's state, in words with a mark."""
+    if status.link in (Link.LOST, Link.FAILED):
+        return Text(f"✗ {status.link}", style="trouble")
+    if status.link in (Link.OPENING, Link.PREPARING):
+        return Text(f"… {status.link}", style="quiet")
+    if not status.mode.runs_scheduler:
+        return Text("read-only" if status.mode is Mode.READ_ONLY else "no scheduler", style="quiet")
+    if not status.sources:
+        return Text("✗ not scheduling", style="caution")
+    if status.scheduler is None:
+        return Text("… starting", style="quiet")
+    phase = str(status.scheduler.phase)
+    if phase == "leading":
+        return Text.assemble(("● ", "gain"), "leading")
+    if phase == "standing by":
+        leader = literal(status.scheduler.leader or "another process", limit=40)
+        return Text.assemble(("○ ", "quiet"), "standing by, ", leader, " leads")
+    return Text(f"… {phase}", style="caution")
+
+
+def next_words(status: Status, now: datetime, local: tzinfo | None) -> Text:
+    """When there is something to do next: `next open Mon 09:00 ET (19 h)`; empty where nobody knows."""
+    due = status.scheduler.next_due if status.scheduler else None
+    if due is None or status.link is not Link.OPEN:
+        return Text()
+    what = {"checkpoint": "close of day"}.get(str(due.kind), str(due.kind))
+    remaining = formats.span(due.at - now) if due.at > now else "now"
+    return Text.assemble(
+        ("next ", "quiet"), what, " ", formats.exchange_time(due.at, now, local), (f" ({remaining})", "quiet")
+    )
+
+
+def source_words(status: Status, *, with_basis: bool = True) -> Text:
+    """The price sources with their bases, simulated ones so that nobody takes them for real."""
+    if status.is_simulated:
+        return Text(" SIMULATED PRICES ", style="simulated")
+    if not status.is_open:
+        return Text()
+    if not status.sources:
+        return Text("no price source", style="caution")
+    words = Text(" → ", style="quiet").join(literal(source.name, limit=20) for source in status.sources)
+    if with_basis:
+        words.append(f" · {basis_words(status.sources[0].basis)}", style="quiet")
+    if status.failing_source:
+        words.append(" ✗", style="trouble")
+    return words
+
+
+def notices(status: Status, now: datetime) -> list[Text]:
+    """The lines that an operator should not miss: what happened and what to do about it."""
+    found: list[Text] = []
+    if status.problem is not None and status.link in (Link.LOST, Link.FAILED) and status.answered_at is not None:
+        age = formats.span(now - status.answered_at)
+        found.append(_notice("trouble", status.problem, f" What is shown was read {age} ago."))
+    if status.link is Link.PREPARING:
+        found.append(Text("Filling the demo database with simulated prices; the list grows as weeks are written."))
+    if status.source_problem is not None:
+        found.append(_notice("caution", status.source_problem))
+    elif status.link is Link.OPEN and not status.sources and status.mode.may_write:
+        found.append(
+            Text.assemble(
+                ("! ", "caution"),
+                "No price source is set, so nothing is opened or computed. Run ",
+                ("alpha-monday setup", "key"),
+                ".",
+            )
+        )
+    if status.scheduler is not None and status.link is Link.OPEN:
+        if status.scheduler.problem is not None:
+            found.append(_notice("trouble", status.scheduler.problem))
+        elif status.failing_source is not None:
+            found.append(Text.assemble(("! ", "caution"), literal(status.failing_source, limit=200)))
+    return found
+
+
+def _notice(style: str, problem: AlphaMondayError, more: str = "") -> Text:
+    remedy = literal(problem.remedy, limit=200, style="quiet")
+    return Text.assemble(("! ", style), literal(problem.message, limit=200), more, " ", remedy)

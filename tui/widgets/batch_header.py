@@ -1,0 +1,50 @@
+"""The lines above a batch's tabs: which batch, how it came to be, how it stands."""
+
+from rich.text import Text
+
+from tui import format as formats
+from tui.batch_view import BatchView
+from tui.literal import literal
+from tui.widgets import figures
+from tui.widgets.batch_parts import joined, waiting_lines
+from tui.widgets.drawn import Drawn
+from tui.words import batch_heading
+
+
+class BatchHeader(Drawn):
+    """Two lines, and one more for each day that waits."""
+
+    DEFAULT_CSS = "BatchHeader { min-height: 2; padding: 0 1; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view: BatchView | None = None
+
+    def show(self, view: BatchView) -> None:
+        """Draws for `view`."""
+        self._view = view
+        self.changed()
+
+    def draw(self, width: int) -> Text:
+        if self._view is None:
+            return Text()
+        lines = [joined(batch_heading(self._view), width), joined(standing(self._view), width)]
+        return Text("\n").join(lines + waiting_lines(self._view))
+
+
+def standing(view: BatchView) -> list[Text]:
+    """The batch's excess and its benchmark, then and now."""
+    batch, day = view.detail.batch, view.day
+    symbol = literal(batch.benchmark_symbol, limit=10, style="strong")
+    if day is None or day.day is None:
+        return [Text.assemble(symbol, " ", figures.price(batch.benchmark_initial_price)), Text("no day computed yet")]
+    checkpoint = day.day.checkpoint
+    return [
+        Text.assemble(("excess ", "quiet"), figures.excess(day.excess_pct)),
+        Text.assemble(
+            symbol, " ",
+            figures.price(batch.benchmark_initial_price), (" → ", "quiet"), figures.price(checkpoint.benchmark_price),
+            "  ", figures.signed(checkpoint.benchmark_return_pct),
+        ),
+        Text(f"as of {formats.day_and_month(day.date)}", style="quiet"),
+    ]  # fmt: skip

@@ -1,0 +1,143 @@
+"""The parts of a batch that the preview and the batch screen draw: heading, figures, a strip of days, reasoning."""
+
+from collections.abc import Callable
+
+from rich.text import Text
+
+from tui import format as formats
+from tui.batch_view import BatchDay, BatchView, DayState, PickFigures
+from tui.literal import clean, literal
+from tui.widgets import figures
+from tui.widgets.columns import Column, fit, heading, line
+from tui.words import batch_heading
+
+REASONING_LIMIT = 4100
+_SEPARATOR = " · "
+_STRIP_CELL = 5
+
+
+def joined(parts: list[Text], width: int) -> Text:
+    """As many of `parts` as fit in `width`, with points between them."""
+    text = Text()
+    for part in parts:
+        if text and text.cell_len + len(_SEPARATOR) + part.cell_len > width:
+            break
+        if text:
+            text.append(_SEPARATOR, style="quiet")
+        text.append_text(part)
+    return text
+
+
+def rule(words: Text, width: int) -> Text:
+    """`words` as a heading in a line across `width`."""
+    shown = words.copy()
+    shown.truncate(max(0, width - 6), overflow="ellipsis")
+    text = Text.assemble(("── ", "quiet"), shown, " ")
+    return text.append("─" * max(0, width - text.cell_len), style="quiet")
+
+
+def batch_rule(view: BatchView, width: int) -> Text:
+    """The heading of a batch as a line across `width`."""
+    return rule(joined(batch_heading(view), width - 6), width)
+
+
+def figures_table(view: BatchView, width: int) -> Text:
+    """The picks and the benchmark on the day that is looked at: prices, returns, excess; the batch's excess last."""
+    batch, day = view.detail.batch, view.day
+    checkpoint = day.day.checkpoint if day and day.day else None
+    symbol = literal(batch.benchmark_symbol, limit=10, style="quiet")
+
+    def column(
+        key: str, label: str, width: int, of_pick: Callable[[PickFigures], Text], of_benchmark: Text, *,
+        most: int = 0, priority: int = 0, is_number: bool = True,
+    ) -> Column[PickFigures | None]:  # fmt: skip
+        def cell(row: PickFigures | None, _: int) -> Text:
+            return of_benchmark if row is None else of_pick(row)
+
+        return Column(key, label, width, cell, priority, most, is_number)
+
+    columns = [
+        column("action", "", 4, lambda row: Text(str(row.pick.action), style="quiet"), Text(), is_number=False),
+        column(
+            "ticker", "", 6, lambda row: literal(row.pick.ticker, limit=10, style="strong"), symbol,
+            most=10, is_number=False,
+        ),
+        column(
+            "from", formats.day_and_month(view.detail.baseline_date), 10,
+            lambda row: figures.price(row.pick.initial_price), figures.price(batch.benchmark_initial_price), most=12,
+        ),
+        column(
+            "to", formats.day_and_month(day.date) if day else "no day yet", 10,
+            lambda row: figures.price(row.current_price),
+            figures.price(checkpoint.benchmark_price if checkpoint else None), most=12,
+        ),
+        column(
+            "return", "Return", 8, lambda row: figures.signed(row.absolute_return_pct),
+            figures.signed(checkpoint.benchmark_return_pct if checkpoint else None),
+        ),
+        column(
+            "versus", f"vs {clean(batch.benchmark_symbol, limit=10)}", 8,
+            lambda row: figures.signed(row.vs_benchmark_pct), Text(), priority=2,
+        ),
+        column(
+            "excess", "Excess", 9, lambda row: figures.excess(row.excess_pct),
+            figures.excess(day.excess_pct if day else None),
+        ),
+        column(
+            "trend", "Trend", 10, lambda row: figures.trend(row.trend, 10), Text("batch", style="quiet"),
+            priority=1, is_number=False,
+        ),
+    ]  # fmt: skip
+    fitted = fit(columns, width, 1)
+    rows: list[PickFigures | None] = [*view.picks, None]
+    return Text("\n").join([heading(fitted, 1), *(line(fitted, row, 1) for row in rows)])
+
+
+def day_strip(view: BatchView, width: int) -> Text:
+    """The days in two lines: their dates, and the batch's excess or what stands in its place."""
+    dates, values = Text(), Text()
+    for day in view.days[: max(1, width // _STRIP_CELL)]:
+        is_shown = day is view.day
+        dates.append(formats.short_day(day.date).rjust(_STRIP_CELL), style="strong" if is_shown else "quiet")
+        value = _strip_value(day)
+        values.append(" " * max(0, _STRIP_CELL - value.cell_len))
+        values.append_text(value)
+    return Text("\n").join([dates, values])
+
+
+def _strip_value(day: BatchDay) -> Text:
+    if day.excess_pct is not None:
+        return figures.short_excess(day.excess_pct).copy()
+    if day.state is DayState.SKIPPED:
+        return Text("–" if day.day and day.day.reason == "market_closed" else "skip", style="quiet")
+    if day.state in (DayState.WAITING, DayState.DUE):
+        return Text("wait" if day.state is DayState.WAITING else "due", style="caution")
+    return Text()
+
+
+def waiting_lines(view: BatchView) -> list[Text]:
+    """A line for each day that waits: cause, attempts, next try."""
+    return [
+        Text.assemble(
+            ("! ", "caution"),
+            f"{formats.day_and_month(day.date)} waits: ",
+            literal(day.waiting.detail, limit=120),
+            (f" · tried {day.waiting.attempts}x · next ", "quiet"),
+            formats.exchange_time(day.waiting.next_try_at, view.now),
+        )
+        for day in view.days
+        if day.waiting is not None and day.state is DayState.WAITING
+    ]
+
+
+def reasoning(view: BatchView, *, in_full: bool) -> Text:
+    """Each pick's reasoning: whole, or on one line each."""
+    paragraphs = [
+        Text.assemble(
+            figures.pick(each.pick.action, each.pick.ticker, in_words=True),
+            "\n" if in_full else "  ",
+            literal(each.pick.reasoning.strip(), limit=REASONING_LIMIT, lines=in_full),
+        )
+        for each in view.picks
+    ]
+    return Text("\n\n" if in_full else "\n").join(paragraphs)

@@ -1,0 +1,59 @@
+"""The columns of a list of a batch's days."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from rich.text import Text
+
+from db.records import Pick
+from tui import format as formats
+from tui.batch_view import BatchDay, BatchView, DayState, excess_of
+from tui.literal import clean
+from tui.widgets import figures
+from tui.widgets.columns import Column
+from tui.words import day_state, day_why
+
+
+def day_columns(view: BatchView, *, with_picks: bool) -> list[Column[BatchDay]]:
+    """The columns for the days of `view`; with each pick's excess, or the batch's alone."""
+    symbol = clean(view.detail.batch.benchmark_symbol, limit=10)
+    columns: list[Column[BatchDay]] = [
+        Column("number", "Day", 3, lambda day, _: Text(str(day.number), style="quiet"), is_number=True),
+        Column("date", "Date", 10, lambda day, _: Text(formats.day_and_month(day.date))),
+        Column("state", "Status", 8, lambda day, _: day_state(day)),
+    ]
+    if with_picks:
+        columns.append(Column("price", symbol, 10, _benchmark_price, priority=2, is_number=True))
+    columns.append(Column("return", f"{symbol} %", 8, _benchmark_return, is_number=True))
+    if with_picks:
+        columns += [_pick_column(pick) for pick in view.detail.picks]
+    columns.append(Column("excess", "Excess", 9, lambda day, _: figures.excess(day.excess_pct), is_number=True))
+    return columns
+
+
+def why_spanned(now: datetime) -> Callable[[BatchDay], tuple[str, Text] | None]:
+    """For a day without figures, why, in the place of the figures."""
+
+    def spanned(day: BatchDay) -> tuple[str, Text] | None:
+        return None if day.state is DayState.COMPUTED else ("state", _without_figures(day, now))
+
+    return spanned
+
+
+def _without_figures(day: BatchDay, now: datetime) -> Text:
+    return Text.assemble(day_state(day), "  ", day_why(day, now))
+
+
+def _pick_column(pick: Pick) -> Column[BatchDay]:
+    def cell(day: BatchDay, _: int) -> Text:
+        return figures.excess(excess_of(pick, day.day) if day.day else None)
+
+    return Column(str(pick.id), clean(pick.ticker, limit=10), 9, cell, priority=1, is_number=True)
+
+
+def _benchmark_price(day: BatchDay, _: int) -> Text:
+    return figures.price(day.day.checkpoint.benchmark_price if day.day else None)
+
+
+def _benchmark_return(day: BatchDay, _: int) -> Text:
+    return figures.signed(day.day.checkpoint.benchmark_return_pct if day.day else None)
