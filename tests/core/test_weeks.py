@@ -7,7 +7,15 @@ from uuid import uuid4
 
 import pytest
 
-from core.prices.source import Answer, Basis, Close, MalformedError, PriceSourceError, RateLimitedError, UnavailableError
+from core.prices.source import (
+    Answer,
+    Basis,
+    Close,
+    MalformedError,
+    PriceSourceError,
+    RateLimitedError,
+    UnavailableError,
+)
 from core.trading_calendar import TradingCalendar, batch_days
 from core.valuation import History
 from core.weeks import Rules, SkipReason, WaitCause, Week

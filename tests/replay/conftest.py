@@ -16,7 +16,8 @@ select run_date::text, checkpoint_date::text, c.status, coalesce(benchmark_price
 from checkpoints c join batches b on b.id = c.batch_id
 """
 METRICS = """
-select run_date::text, checkpoint_date::text, ticker, current_price::text, absolute_return_pct::text, vs_benchmark_pct::text
+select run_date::text, checkpoint_date::text, ticker, current_price::text, absolute_return_pct::text,
+       vs_benchmark_pct::text
 from pick_checkpoint_metrics m
 join picks p on p.id = m.pick_id
 join checkpoints c on c.id = m.checkpoint_id
