@@ -4,9 +4,7 @@
 written, whole weeks at a time.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -171,63 +169,36 @@ async def settle(
     """Values `weeks` and hands them to `record` at most 20 at a time, each week once and whole.
 
     Sources are asked in turn, each only for the weeks that the ones before left open. A source's failure leaves
-    its weeks waiting. While some weeks are written the next are valued; one call of `record` is under way at a
-    time. When `stopping` says so, the rest is left for another time.
+    its weeks waiting. When `stopping` says so, the rest is left for another time.
     """
     left = list(weeks)
     failures: list[PriceSourceError] = []
-    async with _write_behind(record) as write:
-        for source in sources:
-            asking = [week for week in left if not week.is_settled]
-            if not asking:
-                break
-            try:
-                history = await _ask(source, asking, calendar, rules, now)
-            except PriceSourceError as failure:
-                failures.append(failure)
-                continue
-            still_open: list[Week] = []
-            for some in _chunks(left):
-                if stopping():
-                    return
-                for week in some:
-                    if not week.is_settled:
-                        week.consult(history, now)
-                        await asyncio.sleep(0)  # a turn for the writing of the weeks before, and for a screen
-                still_open += [week for week in some if not week.is_settled]
-                if settled := [week for week in some if week.is_settled]:
-                    await write(settled)
-            left = still_open
+    for source in sources:
+        asking = [week for week in left if not week.is_settled]
+        if not asking:
+            break
+        try:
+            history = await _ask(source, asking, calendar, rules, now)
+        except PriceSourceError as failure:
+            failures.append(failure)
+            continue
+        still_open: list[Week] = []
         for some in _chunks(left):
             if stopping():
                 return
             for week in some:
-                week.conclude(failures, rules, calendar, now)
-            await write(some)
-
-
-@asynccontextmanager
-async def _write_behind(record: Record) -> AsyncIterator[Record]:
-    """`record` in the background: each call waits for the one before, and the end for the last.
-
-    What a call raises is raised by the next one or at the end. Leaving by an error cancels what is under way.
-    """
-    writing: asyncio.Task[None] | None = None
-
-    async def write(weeks: Sequence[Week]) -> None:
-        nonlocal writing
-        if writing is not None:
-            await writing
-        writing = asyncio.ensure_future(record(weeks))
-
-    try:
-        yield write
-        if writing is not None:
-            await writing
-    finally:
-        if writing is not None:
-            writing.cancel()  # nothing, unless an error leads here
-            await asyncio.gather(writing, return_exceptions=True)
+                if not week.is_settled:
+                    week.consult(history, now)
+            still_open += [week for week in some if not week.is_settled]
+            if settled := [week for week in some if week.is_settled]:
+                await record(settled)
+        left = still_open
+    for some in _chunks(left):
+        if stopping():
+            return
+        for week in some:
+            week.conclude(failures, rules, calendar, now)
+        await record(some)
 
 
 async def _ask(

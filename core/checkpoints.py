@@ -1,7 +1,7 @@
 """Writing whole weeks: batches, picks, days, metrics, events and the notification in one transaction, or nothing."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -30,7 +30,7 @@ class _Rows:
     as_of: str | None
     checkpoints: list[Checkpoint] = field(default_factory=list)
     metrics: list[PickCheckpointMetric] = field(default_factory=list)
-    events: list[tuple[UUID, UUID | None, EventType, str]] = field(default_factory=list)
+    events: list[tuple[UUID, UUID, EventType, Mapping[str, Any]]] = field(default_factory=list)
     completed: list[UUID] = field(default_factory=list)
     waiting: list[tuple[UUID, date, Delay]] = field(default_factory=list)
     opened: int = 0
@@ -38,8 +38,12 @@ class _Rows:
     skipped: int = 0
 
     def event(self, batch_id: UUID, event_type: EventType, payload: Mapping[str, Any]) -> None:
-        stamped = {**payload, "as_of": self.as_of}
-        self.events.append((uuid7(), batch_id, event_type, json.dumps(stamped, default=_json_value)))
+        self.events.append((uuid7(), batch_id, event_type, payload))
+
+    def encoded_events(self) -> Iterator[tuple[UUID, UUID, EventType, str]]:
+        """The events with their payloads as JSON text: made one by one, while the server takes in those before."""
+        for event_id, batch_id, event_type, payload in self.events:
+            yield event_id, batch_id, event_type, _encode({**payload, "as_of": self.as_of})
 
     def opening(self, opening: Opening) -> None:
         batch = opening.batch
@@ -132,6 +136,9 @@ def _json_value(value: object) -> str:
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
+_encode = json.JSONEncoder(default=_json_value).encode  # made once: a replay writes thousands of payloads
+
+
 class Recorder:
     """Writes weeks and keeps the report of what was written.
 
@@ -160,7 +167,8 @@ class Recorder:
             kept = [week for week in writing if week.run_date not in lost]
             await self._collect(connection, kept, rows)
             await self._write(connection, rows)
-            await checkpoints.stop_waiting(connection, [week.batch.id for week in kept if week.batch])
+            if existing := [week.batch.id for week in kept if week.batch and not week.opening]:
+                await checkpoints.stop_waiting(connection, existing)
             if rows.events:
                 await events.notify(connection, [week.run_date for week in kept])
         self.lost += lost
@@ -218,7 +226,7 @@ class Recorder:
         if rows.completed:
             await batches.complete(connection, rows.completed)
         if rows.events:
-            await events.insert(connection, rows.events)
+            await events.insert(connection, rows.encoded_events())
         for batch_id, day, delay in rows.waiting:
             await checkpoints.wait(
                 connection,

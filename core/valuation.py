@@ -51,6 +51,14 @@ class History:
                 product = metrics.CONTEXT.multiply(product, factor)
         return product
 
+    def trace(self, symbol: str, baseline_date: date, day: date) -> "TracedClose | None":
+        """Both ends of a return of `symbol`, None where either has no close."""
+        closes = self._closes.get(symbol, NO_CLOSES)
+        baseline, close = closes.get(baseline_date), closes.get(day)
+        if baseline is None or close is None:
+            return None
+        return TracedClose(baseline.price, close.price, self.split_factor(symbol, baseline_date, day))
+
     def has_close_from(self, symbol: str, day: date) -> bool:
         """Whether there is a close of `symbol` on `day` or later."""
         return any(known >= day for known in self._closes.get(symbol, NO_CLOSES))
@@ -150,11 +158,10 @@ def value_day(
     traces: dict[str, TracedClose] = {}
     missing: list[str] = []
     for symbol in (batch.benchmark_symbol, *(pick.ticker for pick in picks)):
-        baseline, close = history.close(symbol, baseline_date), history.close(symbol, day)
-        if baseline is None or close is None:
+        if (trace := history.trace(symbol, baseline_date, day)) is None:
             missing.append(symbol)
         else:
-            traces[symbol] = TracedClose(baseline, close, history.split_factor(symbol, baseline_date, day))
+            traces[symbol] = trace
     if missing:
         return MissingCloses(day, tuple(missing))
 
@@ -201,6 +208,6 @@ def _rebasings(batch: Batch, picks: Iterable[Pick], traces: Mapping[str, TracedC
     stored.update((pick.ticker, pick.initial_price) for pick in picks)
     for symbol, price in stored.items():
         answered = traces[symbol].baseline
-        if not metrics.is_same_close(price, answered):
+        if answered != price and not metrics.is_same_close(price, answered):
             split = metrics.explained_by_split(price, answered)
             yield Rebasing(symbol, price, answered, f"{split.numerator}:{split.denominator}" if split else None)

@@ -135,12 +135,14 @@ class Week:
         with_days: bool,
     ) -> "Week":
         """A week that is to be opened with `drafts`, and the days of it that are due by `now` if wanted."""
-        due = [day for day in batch_days(run_date) if with_days and rules.due_at(calendar, day) <= now]
+        days = batch_days(run_date) if with_days else []
+        if days and rules.due_at(calendar, days[-1]) > now:  # of a week long past every day is due
+            days = [day for day in days if rules.due_at(calendar, day) <= now]
         week = cls(
             run_date=run_date,
             baseline_date=calendar.previous_session(run_date),
             benchmark=rules.benchmark,
-            days=tuple(due),
+            days=tuple(days),
             drafts=tuple(drafts),
             pick_source=pick_source,
         )

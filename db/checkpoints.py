@@ -26,6 +26,7 @@ async def insert(
     """Inserts days with their metrics, for batches that this transaction has claimed or inserted."""
     async with connection.cursor() as cursor:
         async with cursor.copy(_SQL["copy_checkpoints"]) as copy:
+            copy.set_types(("uuid", "uuid", "date", "text", "numeric", "numeric"))
             for day in checkpoints:
                 await copy.write_row(
                     (
@@ -38,6 +39,7 @@ async def insert(
                     )
                 )
         async with cursor.copy(_SQL["copy_metrics"]) as copy:
+            copy.set_types(("uuid", "uuid", "uuid", "numeric", "numeric", "numeric"))
             for metric in metrics:
                 await copy.write_row(
                     (
