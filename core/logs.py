@@ -1,22 +1,38 @@
-"""Where logs go and how a line looks: one JSON object with a stable `event` and its fields."""
+"""Where logs go and how a line looks: one JSON object with a stable `event` and its fields, and no secret."""
 
 import json
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 from db.embedded_files import lineage, make_directory
 
+MASK = "***"
+_SHORTEST_SECRET = 4  # masking shorter ones would leave no text readable
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _BYTES = 1_000_000
 _KEPT = 3
 
 
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """`text` with every one of `secrets` masked: what a driver or an adapter repeats may hold a key."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, MASK)
+    return text
+
+
 class JsonFormatter(logging.Formatter):
-    """One record as one line of JSON in ASCII."""
+    """One record as one line of JSON in ASCII, with `secrets` masked in every value."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {name: value for name, value in vars(record).items() if name not in _OWN}
@@ -29,12 +45,21 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return json.dumps({name: self._masked(value) for name, value in line.items()})
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {str(key): self._masked(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._masked(inner) for inner in value]
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        return redacted(str(value), self._secrets)
 
 
-def log_to_stderr() -> None:
-    """For headless: every line to stderr."""
-    _set_up(logging.StreamHandler(sys.stderr))
+def log_to_stderr(secrets: Iterable[str] = ()) -> None:
+    """For headless: every line to stderr, with `secrets` masked."""
+    _set_up(logging.StreamHandler(sys.stderr), secrets)
 
 
 def log_file_in(data_dir: Path) -> Path:
@@ -42,7 +67,7 @@ def log_file_in(data_dir: Path) -> Path:
     return data_dir / "logs" / "alpha-monday.log"
 
 
-def log_to_file(data_dir: Path) -> Path:
+def log_to_file(data_dir: Path, secrets: Iterable[str] = ()) -> Path:
     """For the TUI: a rotating file that only its owner may read, since nothing may be written over the screen.
 
     Raises OSError when the directory cannot be written.
@@ -54,12 +79,12 @@ def log_to_file(data_dir: Path) -> Path:
             make_directory(directory, for_all=os.geteuid() == 0)
     file.parent.mkdir(mode=0o700, exist_ok=True)
     file.touch(mode=0o600)
-    _set_up(RotatingFileHandler(file, maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8", delay=True))
+    _set_up(RotatingFileHandler(file, maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8", delay=True), secrets)
     return file
 
 
-def _set_up(handler: logging.Handler) -> None:
-    handler.setFormatter(JsonFormatter())
+def _set_up(handler: logging.Handler, secrets: Iterable[str]) -> None:
+    handler.setFormatter(JsonFormatter(secrets))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO lines carry addresses with keys in them
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # every retry would be a line; the scheduler tells once

@@ -5,16 +5,19 @@ settings file in the config directory.
 """
 
 import difflib
+import io
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
+from urllib.parse import urlsplit
 
 import platformdirs
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -22,10 +25,12 @@ from core.tickers import parse_ticker
 from db.errors import AlphaMondayError
 
 PREFIX = "ALPHA_MONDAY_"
+COMMAND_LINE = "command line"
 APPLICATION = "alpha-monday"
 _PROVIDER_SETTING = re.compile(rf"{PREFIX}([A-Z0-9_]+)_(KEY|URL)", re.ASCII)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|min|m|h|d)", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+LONGEST_DURATION = timedelta(days=366)
 _CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _SAFE_URL = re.compile(r"https://[^\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/[^\s]*)?", re.ASCII)
 
@@ -41,7 +46,10 @@ def _duration(value: object) -> object:
         found = _DURATION.fullmatch(value.strip())
         if not found:
             raise ValueError("write a number and s, min, h or d, such as 30 min")
-        return timedelta(seconds=float(found[1]) * _UNIT_SECONDS[found[2]])
+        seconds = float(found[1]) * _UNIT_SECONDS[found[2]]
+        if seconds > LONGEST_DURATION.total_seconds():
+            raise ValueError(f"must be at most {LONGEST_DURATION.days} d")
+        return timedelta(seconds=seconds)
     return value
 
 
@@ -78,9 +86,7 @@ def user_settings_file() -> Path:
 class Settings(BaseSettings):
     """Every setting. Times are exchange time (America/New_York)."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     """PostgreSQL to use; unset means the embedded server."""
@@ -128,13 +134,6 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("write 1 to 10 of A-Z 0-9 . -, starting with a letter") from None
 
-    @field_validator("settle_delay", "give_up_after")
-    @classmethod
-    def _not_negative(cls, delay: timedelta) -> timedelta:
-        if delay < timedelta(0):
-            raise ValueError("must not be negative")
-        return delay
-
     @field_validator("tick_every")
     @classmethod
     def _at_least_a_second(cls, every: timedelta) -> timedelta:
@@ -145,18 +144,40 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "price_file", "picks_file", "universe")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        return path and path.expanduser().absolute()
+        if path is None:
+            return None
+        if "\0" in str(path):
+            raise ValueError("it holds a NUL character")
+        try:
+            return path.expanduser().absolute()
+        except RuntimeError:
+            raise ValueError("the user whose home directory it begins with is unknown") from None
 
     @model_validator(mode="after")
     def _opening_ends_after_it_begins(self) -> "Settings":
         if self.open_until <= self.open_at:
-            raise ValueError("OPEN_UNTIL must be later than OPEN_AT")
+            raise ValueError(f"{PREFIX}OPEN_UNTIL must be later than {PREFIX}OPEN_AT")
         return self
 
     def provider(self, name: str, what: str) -> str | None:
         """The KEY or URL set for a provider, in clear."""
         value = self.provider_settings.get(f"{name.upper().replace('-', '_')}_{what}")
         return value.get_secret_value() if value else None
+
+    def secrets(self) -> frozenset[str]:
+        """Every text that must not be shown or logged: keys, and what is secret in addresses."""
+        from db.database import secrets_of  # the driver takes time to import, which not every command needs
+
+        found = secrets_of(self.database_url.get_secret_value()) if self.database_url else set()
+        for name, value in self.provider_settings.items():
+            text = value.get_secret_value()
+            found.update([text] if name.endswith("_KEY") else _secrets_of_address(text))
+        return frozenset(found)
+
+
+def _secrets_of_address(url: str) -> set[str]:
+    parts = urlsplit(url)
+    return {text for text in (parts.netloc.rpartition("@")[0], parts.password, parts.query) if text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,22 +214,26 @@ def load_settings(
     given = {environment_name(field): value for field, value in (command_line or {}).items()}
     typed = {f"{PREFIX}{name.upper()}": value for name, value in (keys or {}).items()}
     origins: dict[str, str] = {}
+    values: dict[str, str] = {}
     providers: dict[str, SecretStr] = {}
     for layer, names in (
-        ("command line", given | typed),
+        (COMMAND_LINE, given | typed),
         ("environment", _ours(os.environ)),
         *((str(file), _ours(_read_env_file(file))) for file in files),
     ):
         for name, value in names.items():
             _check_known(name, layer)
-            if name not in FIELDS:
+            if not value:
+                if layer == COMMAND_LINE:
+                    raise SettingsError(f"The setting {name} ({layer}) is malformed: it is empty.", "Give it a value.")
+                continue
+            if name in FIELDS:
+                values.setdefault("DATABASE_URL" if name == "DATABASE_URL" else FIELDS[name], value)
+            else:
                 providers.setdefault(name.removeprefix(PREFIX), SecretStr(value))
             origins.setdefault(name, layer)
-    values: dict[str, Any] = {
-        ("DATABASE_URL" if name == "DATABASE_URL" else FIELDS[name]): given[name] for name in given
-    }
     try:
-        settings = Settings(_env_file=tuple(reversed(files)), provider_settings=providers, **values)
+        settings = Settings.model_validate({**values, "provider_settings": providers})
     except ValidationError as exc:
         raise _malformed(exc, origins) from None  # the cause repeats values
     _check_provider_urls(settings, origins)
@@ -216,17 +241,26 @@ def load_settings(
 
 
 def _ours(names: Mapping[str, str | None]) -> dict[str, str]:
-    found = {name.upper(): value for name, value in names.items() if value}
+    found = {name.upper(): value or "" for name, value in names.items()}
     return {name: value for name, value in found.items() if name.startswith(PREFIX) or name == "DATABASE_URL"}
 
 
 def _read_env_file(file: Path) -> dict[str, str | None]:
     try:
-        return dotenv_values(file, encoding="utf-8") if file.is_file() else {}
+        if not file.is_file():
+            return {}
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError(
             f"The settings file {str(file)!r} cannot be read: {exc}.", "Mend or remove the file."
         ) from exc
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            raise SettingsError(
+                f"{file}, line {binding.original.line}: not a setting.",
+                "Write NAME=value; a value with blanks or # stands in quotes.",
+            )
+    return dotenv_values(stream=io.StringIO(text))
 
 
 def _check_known(name: str, layer: str) -> None:
@@ -243,8 +277,11 @@ def _check_known(name: str, layer: str) -> None:
 def _malformed(exc: ValidationError, origins: Mapping[str, str]) -> SettingsError:
     problem = exc.errors(include_input=False, include_url=False)[0]
     field = str(problem["loc"][0]) if problem["loc"] else ""
-    name = environment_name(field) if field in Settings.model_fields else field or "a combination of settings"
     why = problem["msg"].removeprefix("Value error, ")
+    if not field:
+        layers = ", ".join(f"{name}: {layer}" for name, layer in origins.items() if name in why)
+        return SettingsError(f"{why} ({layers}).", "Correct one of the two.")
+    name = environment_name(field) if field in Settings.model_fields else field
     return SettingsError(
         f"The setting {name} ({origins.get(name, 'default')}) is malformed: {why}.",
         "Correct it; .env.example shows the form of each setting.",

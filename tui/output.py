@@ -3,7 +3,8 @@
 import io
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from uuid import UUID
 from core import metrics
 from core.reading import BatchDetail, BatchRow, Day
 from core.trading_calendar import EXCHANGE_ZONE
+from db.errors import AlphaMondayError
 from db.records import Batch, Event, Pick, PickCheckpointMetric
 from tui import format as formats
 
@@ -28,9 +30,41 @@ def tolerate_encodings() -> None:
             stream.reconfigure(errors="replace")
 
 
+class OutputError(AlphaMondayError):
+    """The output cannot be written where it was to go."""
+
+    code = "output"
+
+
+def flush_output() -> None:
+    """Empties the buffer: a full disk, or a reader that has gone, is known only then.
+
+    Raises OutputError, or BrokenPipeError where nobody reads on; so does everything here that prints on stdout.
+    """
+    with _told():
+        sys.stdout.flush()
+
+
+def _print(text: str) -> None:
+    with _told():
+        sys.stdout.write(f"{text}\n")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise OutputError(
+            f"The output cannot be written: {exc.strerror}.", "Make room, or send it to another place."
+        ) from exc
+
+
 def print_json(value: Mapping[str, Any]) -> None:
     """Prints `value` in ASCII, so that no text from outside reaches the terminal as anything but itself."""
-    print(json.dumps(value, indent=2, default=_json_value))  # noqa: T201 - this module is what prints
+    _print(json.dumps(value, indent=2, default=_json_value))
 
 
 def _json_value(value: object) -> str:
@@ -60,7 +94,10 @@ def print_line(text: str, *, error: bool = False) -> None:
     from tui.literal import clean  # it imports Rich, which a command that prints JSON does not need
 
     shown = clean(text, limit=_LINE_LIMIT)
-    print(shown, file=sys.stderr if error else sys.stdout)
+    if error:
+        sys.stderr.write(f"{shown}\n")
+    else:
+        _print(shown)
 
 
 def print_traceback(text: str) -> None:
@@ -92,7 +129,8 @@ def print_table(
     console.width = 10_000
     with console.capture() as captured:
         console.print(table)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    for line in captured.get().splitlines():
+        _print(line.rstrip())
 
 
 def batch_json(detail_or_row: BatchDetail | BatchRow) -> Json:
