@@ -8,6 +8,7 @@ from core.batches import check_run_date, rehearse, there_already
 from core.catch_up import Report, plan, settle
 from core.checkpoints import Recorder
 from core.due_work import load, weeks_due
+from core.mixing import refuse_mixing
 from core.picks.check import check_picks
 from core.picks.source import PickDraft
 from core.services import Services
@@ -73,4 +74,6 @@ async def _days_due(services: Services, there: Mapping[date, object], now: datet
         existing = await load(connection, services, now)
     planned = plan(existing, services.calendar, services.rules, now, rest_until=None)
     ours = replace(planned, due=tuple(due for due in planned.due if due.active.batch.run_date in there))
+    for due in ours.due:
+        refuse_mixing(due.active.source, [source.name for source in services.sources])
     return await weeks_due(services, ours)

@@ -9,10 +9,11 @@ from uuid_utils.compat import uuid7
 
 from core.catch_up import Report, settle
 from core.checkpoints import Recorder
+from core.mixing import refuse_mixing
 from core.picks.check import check_picks
 from core.picks.source import PickDraft
 from core.services import Services
-from core.trading_calendar import TradingCalendar, monday_of
+from core.trading_calendar import FIRST_YEAR, LAST_YEAR, TradingCalendar, batch_days, monday_of
 from core.weeks import Rules, Week
 from db import batches, checkpoints, events, leadership
 from db.database import Database
@@ -22,6 +23,7 @@ from db.records import Batch, BatchStatus, Pick
 
 OPENING_FACT = "opening"
 REASON_LIMIT = 500
+FIRST_RUN_DATE = date(FIRST_YEAR, 1, 8)  # the first Monday with a baseline in the calendar
 
 
 class NotFoundError(AlphaMondayError):
@@ -60,7 +62,12 @@ def origin_of(batch: Batch, rules: Rules, calendar: TradingCalendar) -> Origin:
 
 
 def check_run_date(run_date: date) -> date:
-    """`run_date` if it is a Monday. Raises NotPossibleError naming the Monday of its week."""
+    """`run_date` if it is a Monday whose batch the calendar covers. Raises NotPossibleError saying which are."""
+    if run_date < FIRST_RUN_DATE or batch_days(run_date)[-1].year > LAST_YEAR:
+        raise NotPossibleError(
+            f"The trading calendar does not cover the batch of {run_date}.",
+            f"It covers the weeks from {FIRST_RUN_DATE} to the end of {LAST_YEAR}.",
+        )
     if monday_of(run_date) != run_date:
         raise NotPossibleError(
             f"{run_date} is a {run_date:%A}; a batch begins on a Monday.",
@@ -132,6 +139,9 @@ def check_open_now(services: Services, run_date: date, now: datetime, *, late: b
 
 async def rehearse(services: Services, weeks: Sequence[Week], now: datetime) -> Report:
     """What writing `weeks` would report, without writing."""
+    sources = services.require_sources()
+    async with services.database.connection() as connection:
+        refuse_mixing(await batches.any_source(connection), [source.name for source in sources])
     report = Report()
 
     async def count(some: Sequence[Week]) -> None:
@@ -143,7 +153,7 @@ async def rehearse(services: Services, weeks: Sequence[Week], now: datetime) -> 
             report.skipped += len(week.skipped) if week.batch else 0
             report.waiting += len(week.waiting)
 
-    await settle(weeks, services.require_sources(), services.calendar, services.rules, now, count)
+    await settle(weeks, sources, services.calendar, services.rules, now, count)
     return report
 
 
@@ -168,9 +178,9 @@ def _as_drafts(picks: Sequence[Pick]) -> set[PickDraft]:
 async def fail(services: Services, run_date: date, reason: str) -> Batch:
     """Marks a batch failed for `reason`; this is final. Raises NotFoundError, or NotPossibleError if it has ended."""
     reason = reason.strip()
-    if not reason or len(reason) > REASON_LIMIT or "\0" in reason:
+    if not reason or len(reason) > REASON_LIMIT or "\0" in reason or not _is_unicode(reason):
         raise NotPossibleError(
-            f"A reason of 1 to {REASON_LIMIT} characters is needed.",
+            f"A reason of 1 to {REASON_LIMIT} characters in UTF-8 is needed.",
             "Say why the batch is to be marked failed.",
         )
     batch = await find(services, run_date)
@@ -186,6 +196,14 @@ async def fail(services: Services, run_date: date, reason: str) -> Batch:
         await checkpoints.stop_waiting(connection, [batch.id])
         await events.notify(connection, [run_date])
     return locked
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False  # a byte of the command line that was not UTF-8
+    return True
 
 
 async def record_missed(database: Database, run_dates: Sequence[date], as_of: datetime | None) -> int:
@@ -204,7 +222,7 @@ async def record_missed(database: Database, run_dates: Sequence[date], as_of: da
             payload = {
                 "run_date": run_date.isoformat(),
                 "cause": attempt["cause"] if tried else "not_running",
-                "detail": attempt["detail"] if tried else "no scheduler was running while the week could be opened",
+                "detail": attempt["detail"] if tried else "",
                 "as_of": as_of.isoformat() if as_of else None,
             }
             rows.append((uuid7(), None, EventType.BATCH_MISSED, json.dumps(payload)))

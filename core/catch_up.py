@@ -4,17 +4,19 @@
 written, whole weeks at a time.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from core.prices.source import PriceSource, PriceSourceError
+from core.prices.source import PriceSource, PriceSourceError, UnavailableError
 from core.trading_calendar import TradingCalendar, batch_days, monday_of
 from core.valuation import History
 from core.weeks import Delay, Rules, Week
 from db.records import ActiveBatch, WaitingDay
 
+log = logging.getLogger(__name__)
 WEEKS_IN_A_TRANSACTION = 20
 # Later closes are evidence that a missing one will not come; the longest closure since 1933 was six days.
 _EVIDENCE_SPAN = timedelta(days=60)
@@ -207,7 +209,17 @@ async def _ask(
     symbols = sorted({symbol for week in weeks for symbol in week.symbols})
     newest = max(max(week.open_days, default=week.baseline_date) for week in weeks)
     last = min(rules.last_due_session(calendar, now), newest + _EVIDENCE_SPAN)
-    answer = await source.closes(symbols, min(week.baseline_date for week in weeks), last)
+    try:
+        answer = await source.closes(symbols, min(week.baseline_date for week in weeks), last)
+    except PriceSourceError:
+        raise
+    except Exception as exc:
+        # A defect in one source must not keep the next from being asked; its text may hold a key and is not told.
+        log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": source.name})
+        raise UnavailableError(
+            f"The price source {source.name} failed: {type(exc).__name__}.",
+            "The log has the details; update or replace it.",
+        ) from exc
     return History(answer, last)
 
 

@@ -24,13 +24,14 @@ from core.due_work import run_due_work
 from core.services import Services
 from db import leadership
 from db.database import translated
-from db.errors import AlphaMondayError, DatabaseError
+from db.errors import AlphaMondayError, DatabaseError, DatabaseUnavailableError
 
 LEADER_FACT = "leader"
 HEARTBEAT_FACT = "heartbeat"
 _STAND_BY = timedelta(seconds=2)
 _RECONNECT = timedelta(seconds=2)
 _GRACE = timedelta(seconds=1)
+_LONGEST_REST = timedelta(minutes=30)
 _CLOCK_STEP = timedelta(seconds=5)
 
 log = logging.getLogger(__name__)
@@ -154,16 +155,24 @@ class Scheduler:
             await self._lead(connection)
 
     async def _lead(self, connection: AsyncConnection[Any]) -> None:
-        ticker = _Ticker(self._services.settings.tick_every)
+        every = self._services.settings.tick_every
+        ticker = _Ticker(every)
+        failures = 0
         while not self._stopping.is_set():
             if ticker.is_due():
                 with translated():  # the lead is lost with its connection, so that is looked at before every tick
                     await connection.execute("select 1")
-                await self._tick()
+                failures = 0 if await self._tick() else failures + 1
+                if failures > 1:
+                    # What cannot be written must not make providers answer at every tick until it can.
+                    await self._pause(min(every * 2 ** min(failures, 12), _LONGEST_REST))
             await self._pause(ticker.until_next())
 
-    async def _tick(self) -> None:
-        """One catch-up, ended in good order when the scheduler is told to stop meanwhile."""
+    async def _tick(self) -> bool:
+        """One catch-up, ended in good order when the scheduler is told to stop meanwhile; whether it did not fail.
+
+        Raises DatabaseUnavailableError when the database is lost.
+        """
         work = asyncio.create_task(run_due_work(self._services, stopping=self._stopping.is_set))
         stopped = asyncio.create_task(self._stopping.wait())
         try:
@@ -172,12 +181,9 @@ class Scheduler:
                 # Between transactions the work ends by itself; a provider that keeps it waiting is not waited for.
                 await asyncio.wait({work}, timeout=_GRACE.total_seconds())
             if not work.done():
-                work.cancel()
-                with suppress(asyncio.CancelledError):
-                    await work
-                return
+                return True
             report, planned = work.result()
-        except DatabaseError:
+        except DatabaseUnavailableError:
             raise
         except Exception as exc:
             problem = exc if isinstance(exc, AlphaMondayError) else _defect(exc)
@@ -187,9 +193,12 @@ class Scheduler:
                 extra={"event": "tick_failed", "code": problem.code, "problem": problem.message},
             )
             self._change(problem=problem, last_tick=self._services.clock.now())
-            return
+            return False
         finally:
             stopped.cancel()
+            if not work.done():
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
         now = self._services.clock.now()
         self._change(next_due=planned.next_due, last_tick=now, last_report=report, problem=None)
         if report.did_something:
@@ -201,6 +210,7 @@ class Scheduler:
         )
         for delay in report.delays:
             log.warning("day waits", extra={"event": "day_waits", "cause": delay.cause, "detail": delay.detail})
+        return True
 
     async def _pause(self, duration: timedelta) -> bool:
         """Waits for `duration` or until told to stop, and says whether it was."""

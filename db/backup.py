@@ -24,7 +24,7 @@ def backup(conninfo: str, file: Path) -> None:
     Raises BackupError if `file` exists already or cannot be written, DatabaseError if the dump fails.
     """
     if file.exists():
-        raise BackupError(f"{str(file)!r} exists already.", "Name another file; backups are not overwritten.")
+        raise _exists_already(file)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # made with mode 0600
     except OSError as exc:
@@ -40,9 +40,23 @@ def backup(conninfo: str, file: Path) -> None:
             conninfo,
             "Check DATABASE_URL, that its user may read every table, and the space on the disk.",
         )
-        aside.rename(file)
+        _name(aside, file)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _name(aside: Path, file: Path) -> None:
+    """Gives the finished backup its name, which another file may have taken meanwhile."""
+    try:
+        file.hardlink_to(aside)
+    except FileExistsError as exc:
+        raise _exists_already(file) from exc
+    except OSError:  # a file system without hard links
+        aside.rename(file)
+
+
+def _exists_already(file: Path) -> BackupError:
+    return BackupError(f"{str(file)!r} exists already.", "Name another file; backups are not overwritten.")
 
 
 def restore(conninfo: str, file: Path) -> None:

@@ -1,6 +1,7 @@
 """Connections: the pool, transactions and notifications, with the driver's errors translated once."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
@@ -8,6 +9,7 @@ from typing import Any, Self
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from db.errors import (
@@ -23,8 +25,11 @@ CHANNEL = "alpha_monday"
 CONNECT_TIMEOUT_S = 5
 POOL_SIZE = 4
 
-_SEE_URL = "Check DATABASE_URL, and that the server runs and admits this user."
-_TRY_AGAIN = "It is tried again by itself; if it lasts, look at the server."
+_SEE_URL = "Check DATABASE_URL and the user's rights; alpha-monday db up creates a database that is missing."
+_TRY_AGAIN = "Look whether the server runs and can be reached; a scheduler tries again by itself."
+_USER_INFO = re.compile(r"postgres(?:ql)?://[^:]*:(.*)@", re.DOTALL)
+_PORTS = re.compile(r"[0-9]*(,[0-9]*)*", re.ASCII)
+_KEYS = frozenset({"scram_client_key", "scram_server_key"})  # libpq does not count them among the passwords
 
 
 def translate(exc: psycopg.Error) -> DatabaseError:
@@ -59,6 +64,8 @@ def translate(exc: psycopg.Error) -> DatabaseError:
 
 def _server_said_no(exc: psycopg.Error, said: str) -> bool:
     """Whether a connection attempt got as far as a refusal that waiting does not mend (libpq gives no SQLSTATE)."""
+    if "no password supplied" in said:  # libpq's own words where the server asks for one
+        return True
     if not isinstance(exc, psycopg.OperationalError) or "FATAL:" not in said:
         return False
     return not any(
@@ -78,18 +85,52 @@ def translated() -> Iterator[None]:
 def parse_conninfo(url: str, **extra: Any) -> str:
     """`url` with `extra` parameters. Raises DatabaseRefusedError without repeating a text that may hold a password."""
     try:
-        return make_conninfo(url, **extra)
-    except psycopg.ProgrammingError:
+        conninfo = make_conninfo(url, **extra)
+        well_formed = "\0" not in url and _has_its_parts_in_place(url)
+    except (psycopg.ProgrammingError, UnicodeError):
+        well_formed = False
+    if not well_formed:
         raise DatabaseRefusedError(
-            "DATABASE_URL is not a PostgreSQL address.", "Write it as postgresql://user@host:5432/database."
-        ) from None
+            "DATABASE_URL is not a PostgreSQL address.",
+            "Write it as postgresql://user@host:5432/database; in a password, write @ : / ? # % as %40 %3A %2F %3F "
+            "%23 %25.",
+        )
+    return conninfo
+
+
+def _has_its_parts_in_place(url: str) -> bool:
+    """Whether no piece of a password, with an @ or / left as it is, passes for a host, port or database."""
+    parts = conninfo_to_dict(url)
+    hosts = str(parts.get("host") or "").split(",")
+    return (
+        all("@" not in host[1:] for host in hosts)
+        and _PORTS.fullmatch(str(parts.get("port") or "")) is not None
+        and not ("://" in url and "@" in str(parts.get("dbname") or "") and "%40" not in url)
+    )
 
 
 def shown_address(url: str) -> str:
-    """`url` in key=value form with its password masked, fit to be shown."""
+    """`url` in key=value form with its passwords and keys masked, fit to be shown."""
     parts = conninfo_to_dict(parse_conninfo(url))
-    secrets = {name: "***" for name in ("password", "sslpassword") if parts.get(name)}
-    return parse_conninfo("", **{**parts, **secrets})
+    return make_conninfo("", **{**parts, **dict.fromkeys(_passwords(url), "***")})
+
+
+def secrets_of(url: str) -> set[str]:
+    """The passwords and keys in `url`, as they are written and as libpq reads them."""
+    written = _USER_INFO.match(url)
+    try:
+        parse_conninfo(url)
+    except DatabaseRefusedError:
+        return {url, *([written[1]] if written else ())}  # it is no address, so any part of it may be a secret
+    return {*_passwords(url).values(), *([written[1]] if written else ())}
+
+
+def _passwords(url: str) -> dict[str, str]:
+    return {
+        option.keyword.decode(): option.val.decode(errors="replace")
+        for option in Conninfo.parse(url.encode())
+        if option.val and (option.dispchar == b"*" or option.keyword.decode() in _KEYS)
+    }
 
 
 class Database:

@@ -1,0 +1,160 @@
+"""Writing weeks: all of one or nothing, and once however many write."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from core import batches
+from core.backfill import backfill
+from core.batches import record_missed
+from core.due_work import due_work, run_due_work
+from core.mixing import MixedPricesError
+from core.services import Services
+from db.embedded import EmbeddedServer
+from db.errors import RowRefusedError
+from tests.core.world import COUNTS, FIRST, PICKS, SECOND, THIRD, World, all_closes, cloned
+from tests.fakes import ScriptedPrices, exchange
+
+
+@pytest.fixture
+def world(conninfo: str) -> World:
+    return World(conninfo)
+
+
+@pytest.fixture
+async def services(world: World) -> AsyncIterator[Services]:
+    async with world.services() as services:
+        yield services
+
+
+async def refuse(*_: object, **__: object) -> None:
+    raise psycopg.errors.CheckViolation("refused on purpose")
+
+
+@pytest.mark.parametrize("late_statement", ["events.insert", "events.notify"])
+async def test_a_week_is_written_whole_or_not_at_all(
+    world: World, services: Services, monkeypatch: pytest.MonkeyPatch, late_statement: str
+) -> None:
+    """A statement after the rows fails: nothing is left, and the next try does all of it."""
+    world.clock.instant = exchange("2020-02-03")
+    with monkeypatch.context() as broken:
+        broken.setattr(f"db.{late_statement}", refuse)
+        with pytest.raises(RowRefusedError):
+            await backfill(services, {FIRST: PICKS, SECOND: PICKS})
+    assert world.rows() == []
+    assert world.rows(COUNTS) == []
+    assert (await backfill(services, {FIRST: PICKS, SECOND: PICKS})).opened == 2
+    before = world.rows()
+    with monkeypatch.context() as broken:
+        broken.setattr(f"db.{late_statement}", refuse)
+        with pytest.raises(RowRefusedError):
+            await backfill(services, {FIRST: PICKS, THIRD: PICKS})
+    assert world.rows() == before
+
+
+async def test_two_writers_at_once_write_once(server: EmbeddedServer, template: str, world: World) -> None:
+    """Twenty rounds, each on a database of its own, through each of the ways that write."""
+    expected: list[tuple[Any, ...]] = []
+    for turn in range(20):
+        with cloned(server, template) as conninfo:
+            world = World(conninfo)
+            world.clock.instant = exchange("2020-02-03")
+            async with world.services() as one, world.services() as other:
+                if turn % 2:
+                    both = [
+                        backfill(one, {FIRST: PICKS, SECOND: PICKS}),
+                        backfill(other, {SECOND: PICKS, FIRST: PICKS}),
+                    ]
+                    reports = list(await asyncio.gather(*both))
+                else:
+                    world.clock.instant = exchange("2020-01-06", "09:00")
+                    reports = []
+                    for moment in (world.clock.instant, exchange("2020-01-13", "09:00"), exchange("2020-02-03")):
+                        world.clock.instant = moment
+                        both_ticks = await asyncio.gather(run_due_work(one), run_due_work(other))
+                        reports += [report for report, _ in both_ticks]
+            assert sum(report.opened for report in reports) == 2
+            assert sum(report.computed for report in reports) == 19
+            assert sum(report.skipped for report in reports) == 9
+            told = {name: count for name, count in world.rows(COUNTS) if name != "batch_missed"}
+            assert told == {
+                "batch_opened": 2,
+                "batch_completed": 2,
+                "checkpoint_computed": 19,
+                "checkpoint_skipped": 9,
+            }
+            expected = expected or world.rows()
+            assert world.rows() == expected
+
+
+async def test_a_batch_that_fails_between_plan_and_write_gets_no_rows(
+    world: World, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run_due_work(services)
+    world.clock.instant = exchange("2020-01-07")
+    asked = ScriptedPrices.closes
+
+    async def failing_meanwhile(self: ScriptedPrices, *question: Any) -> Any:
+        await batches.fail(services, FIRST, "Marked while the prices were fetched.")
+        return await asked(self, *question)
+
+    monkeypatch.setattr(ScriptedPrices, "closes", failing_meanwhile)
+    report, planned = await run_due_work(services)
+    assert [due.active.batch.run_date for due in planned.due] == [FIRST]
+    assert (report.computed, report.skipped, report.waiting) == (0, 0, 0)
+    assert [(row[1], row[3]) for row in world.rows()] == [("failed", None)], "one batch, and no day"
+    assert dict(world.rows(COUNTS)) == {"batch_opened": 1, "batch_failed": 1}
+
+
+async def test_a_missed_monday_is_noted_once_by_two_at_once(world: World) -> None:
+    await open_first(world)
+    world.picks.weeks = {FIRST}
+    world.clock.instant = exchange("2020-01-13", "09:10")
+    async with world.services() as one, world.services() as other:
+        await run_due_work(one)
+        world.clock.instant = exchange("2020-01-20", "09:40")
+        assert (await due_work(one)).missed == (SECOND, THIRD)
+        noted = await asyncio.gather(
+            *(record_missed(some.database, (SECOND, THIRD), None) for some in (one, other, one, other))
+        )
+        assert sorted(noted) == [0, 0, 0, 2]
+        assert (await due_work(other)).missed == ()
+    told = world.rows(
+        "select payload ->> 'run_date', payload ->> 'cause', payload ->> 'detail' from events "
+        "where event_type = 'batch_missed' order by 1"
+    )
+    assert told[0] == ("2020-01-13", "picks_not_yet", "nothing for 2020-01-13")
+    assert told[1][:2] == ("2020-01-20", "not_running")
+
+
+async def open_first(world: World) -> None:
+    async with world.services() as services:
+        assert (await run_due_work(services))[0].opened == 1
+
+
+async def test_simulated_prices_and_real_ones_do_not_meet_whoever_is_first(world: World) -> None:
+    """Each was started on an empty database, so that neither could know of the other."""
+    simulated = ScriptedPrices(all_closes(), name="simulated")
+    world.clock.instant = exchange("2020-02-03")
+    async with world.services() as real, world.services(simulated) as invented:
+        results = await asyncio.gather(
+            backfill(real, {FIRST: PICKS}), backfill(invented, {SECOND: PICKS}), return_exceptions=True
+        )
+        assert sorted(type(result).__name__ for result in results) == ["MixedPricesError", "Report"]
+        sources = world.rows("select distinct payload ->> 'source' from events where payload ? 'source'")
+        assert len(sources) == 1
+
+
+async def test_simulated_prices_do_not_fill_the_days_of_real_batches(world: World) -> None:
+    simulated = ScriptedPrices(all_closes(), name="simulated")
+    async with world.services(simulated) as invented:
+        await open_first(world)
+        before = world.rows()
+        world.clock.instant = exchange("2020-02-03")
+        for attempt in (backfill(invented, {FIRST: PICKS}), run_due_work(invented)):
+            with pytest.raises(MixedPricesError):
+                await attempt
+        assert world.rows() == before

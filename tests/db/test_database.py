@@ -1,0 +1,248 @@
+"""Connections: what each way of failing is called, what a session may do, and that a lost one is got over."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from db import events, migrate
+from db.database import CHANNEL, Database, parse_conninfo, secrets_of, shown_address, translate, translated
+from db.embedded import EmbeddedServer
+from db.errors import (
+    DatabaseError,
+    DatabaseFullError,
+    DatabaseReadOnlyError,
+    DatabaseRefusedError,
+    DatabaseUnavailableError,
+    RowRefusedError,
+    SchemaError,
+)
+from tests.db.conftest import Postgres15
+
+MARKER = "Pa55-marker"
+
+
+@contextmanager
+def role(server: EmbeddedServer | Postgres15, name: str) -> Iterator[None]:
+    """A role that may log in by a password, and nothing else."""
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create role {} login password {}").format(sql.Identifier(name), sql.Literal(MARKER))
+        )
+        yield
+        connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        "address", ["postgresql://127.0.0.1:1/x", "host=/nowhere dbname=x", "postgresql://no-such-host.invalid/x"]
+    )
+    async def test_unreachable(self, address: str) -> None:
+        with pytest.raises(DatabaseUnavailableError, match="cannot be reached") as caught:
+            await Database(address).open()
+        assert isinstance(caught.value.__cause__, psycopg.OperationalError)
+        assert caught.value.remedy
+
+    async def test_no_such_database_or_user(self, server: EmbeddedServer) -> None:
+        with pytest.raises(DatabaseRefusedError, match="no_such_database"):
+            await Database(server.conninfo("no_such_database")).open()
+        with pytest.raises(DatabaseRefusedError, match="no_such_user"):
+            await Database(f"{server.conninfo('postgres')} user=no_such_user").open()
+
+    async def test_a_wrong_password(self, postgres_15: Postgres15) -> None:
+        with role(postgres_15, "asked"):
+            right = postgres_15.tcp_conninfo("postgres", user="asked", password=MARKER)
+            async with Database(right) as database, database.connection() as connection:
+                await connection.execute("select 1")
+            for password in (f"wrong-{MARKER}", ""):
+                with pytest.raises(DatabaseRefusedError) as caught:
+                    await Database(postgres_15.tcp_conninfo("postgres", user="asked", password=password)).open()
+                assert MARKER not in str(caught.value)
+                assert "asked" in str(caught.value) or "password" in str(caught.value)
+
+    async def test_a_missing_right(self, server: EmbeddedServer, conninfo: str) -> None:
+        with role(server, "reader"):
+            async with Database(f"{conninfo} user=reader") as database:
+                with pytest.raises(DatabaseRefusedError, match="lacks a right: permission denied for table batches"):
+                    async with database.connection() as connection:
+                        await connection.execute("select * from batches")
+
+    async def test_a_refused_row(self, conninfo: str) -> None:
+        async with Database(conninfo) as database:
+            with pytest.raises(RowRefusedError, match="batches_run_date_is_monday"):
+                async with database.transaction() as connection:
+                    await connection.execute(
+                        "insert into batches (id, run_date, benchmark_initial_price, status) "
+                        "values (gen_random_uuid(), '2020-01-07', 1, 'active')"
+                    )
+            with pytest.raises(DatabaseError, match="42P01"):
+                async with database.connection() as connection:
+                    await connection.execute("select * from nowhere")
+
+    def test_a_full_disk(self) -> None:
+        assert isinstance(translate(psycopg.errors.DiskFull("could not extend file")), DatabaseFullError)
+        assert isinstance(
+            translate(psycopg.OperationalError("could not write: No space left on device")), DatabaseFullError
+        )
+
+    @pytest.mark.parametrize("state", ["starting up", "shutting down", "in recovery mode"])
+    def test_what_waiting_mends_is_no_refusal(self, state: str) -> None:
+        error = psycopg.OperationalError(f'connection to server at "h" failed: FATAL:  the database system is {state}')
+        assert type(translate(error)) is DatabaseUnavailableError
+
+    def test_the_cause_is_kept(self) -> None:
+        with pytest.raises(DatabaseUnavailableError) as caught, translated():
+            raise psycopg.InterfaceError("the connection is closed")
+        assert isinstance(caught.value.__cause__, psycopg.InterfaceError)
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        ("url", "shown"),
+        [
+            ("postgresql://u:secret@h:1/d", "user=u password=*** dbname=d host=h port=1"),
+            ("host=h password='a b' sslpassword=x", "host=h password=*** sslpassword=***"),
+            ("postgresql://h/d?scram_client_key=key", "dbname=d host=h scram_client_key=***"),
+            ("postgresql://u@h1:1,h2:2/d", "user=u dbname=d host=h1,h2 port=1,2"),
+            ("host=@abstract dbname=a@b", "host=@abstract dbname=a@b"),
+            ("postgresql://h/a%40b", "dbname=a@b host=h"),
+            ("", ""),
+        ],
+    )
+    def test_are_shown_without_secrets(self, url: str, shown: str) -> None:
+        assert conninfo_to_dict(shown_address(url)) == conninfo_to_dict(shown)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            f"postgres//u:{MARKER}@h/d",
+            f"postgresql://u:x@{MARKER}@h/d",
+            f"postgresql://u:{MARKER}/x@h/d",
+            f"postgresql://u:1/{MARKER}@h/d",
+            f"postgresql://u:{MARKER}%zz@h/d",
+            f"host=h port={MARKER}",
+            f"password=x {MARKER}",
+            f"host=h nonsense={MARKER}",
+            f"host=h\0password={MARKER}",
+            f"host=h password={MARKER}\udcff",
+        ],
+    )
+    def test_are_refused_without_being_repeated(self, url: str) -> None:
+        with pytest.raises(DatabaseRefusedError) as caught:
+            parse_conninfo(url)
+        assert caught.value.__context__ is None, "the driver's error repeats it"
+        assert MARKER not in caught.value.message + caught.value.remedy
+        assert url in secrets_of(url)
+
+    def test_secrets_are_known_as_written_and_as_read(self) -> None:
+        assert secrets_of("postgresql://u:a%40b@h/d") == {"a%40b", "a@b"}
+        assert secrets_of("host=h password=abc") == {"abc"}
+        assert secrets_of("postgresql://u@h/d") == set()
+
+    def test_a_host_is_known_where_there_is_one(self, conninfo: str) -> None:
+        assert Database("postgresql://db.test/x").host == "db.test"
+        assert Database(conninfo).host is None
+        assert Database("host=@abstract").host is None
+
+
+class TestSessions:
+    async def test_a_read_only_session_refuses_writes(self, conninfo: str) -> None:
+        async with Database(conninfo, read_only=True) as database:
+            for opening in (database.connection, database.transaction, database.dedicated, database.snapshot):
+                async with opening() as connection:
+                    await connection.execute("select * from batches")
+                with pytest.raises(DatabaseReadOnlyError, match="read-only"):
+                    async with opening() as connection:
+                        await connection.execute("insert into scheduler_state (name, value) values ('x', '{}')")
+
+    async def test_a_snapshot_refuses_writes_in_any_session(self, conninfo: str) -> None:
+        async with Database(conninfo) as database:
+            with pytest.raises(DatabaseReadOnlyError):
+                async with database.snapshot() as connection:
+                    await connection.execute("insert into scheduler_state (name, value) values ('x', '{}')")
+
+    async def test_sessions_are_in_utc(self, conninfo: str) -> None:
+        async with Database(conninfo) as database, database.connection() as connection:
+            cursor = await connection.execute("show timezone")
+            assert await cursor.fetchone() == ("UTC",)
+
+    async def test_a_transaction_is_undone_by_an_error(self, conninfo: str) -> None:
+        async with Database(conninfo) as database:
+            with suppress(ZeroDivisionError):
+                async with database.transaction() as connection:
+                    await connection.execute("insert into scheduler_state (name, value) values ('x', '{}')")
+                    raise ZeroDivisionError
+            async with database.connection() as connection:
+                cursor = await connection.execute("select count(*) from scheduler_state")
+                assert await cursor.fetchone() == (0,)
+
+    async def test_a_killed_connection_is_replaced(self, server: EmbeddedServer, conninfo: str) -> None:
+        async with Database(conninfo, application_name="victim") as database:
+            with pytest.raises(DatabaseUnavailableError):
+                await write_while_killed(server, database)
+            kill(server, "victim")
+            async with database.connection() as connection:
+                cursor = await connection.execute("select count(*) from scheduler_state")
+                assert await cursor.fetchone() == (0,)
+
+    async def test_notifications_come_and_end_with_their_connection(
+        self, server: EmbeddedServer, conninfo: str
+    ) -> None:
+        async with Database(conninfo, application_name="listener") as database:
+            heard = database.notifications()
+            assert await anext(heard) == frozenset()
+            async with database.transaction() as connection:
+                await events.notify(connection, [])
+                await connection.execute(f"select pg_notify('{CHANNEL}', '[\"2020-01-06\"]')")
+            assert await asyncio.wait_for(anext(heard), 5) == frozenset()
+            assert await asyncio.wait_for(anext(heard), 5) == frozenset({"2020-01-06"})
+            kill(server, "listener")
+            with pytest.raises(DatabaseUnavailableError):
+                await asyncio.wait_for(anext(heard), 5)
+
+
+class TestReaders:
+    """Those who may not migrate."""
+
+    async def test_a_database_without_tables(self, bare_conninfo: str) -> None:
+        async with Database(bare_conninfo) as database, database.connection() as connection:
+            found = await migrate.check(connection)
+        with pytest.raises(SchemaError, match="behind") as caught:
+            migrate.raise_unless_current(found, may_be_behind=False)
+        assert "alpha-monday db up" in caught.value.remedy
+
+    @pytest.mark.parametrize(
+        ("statement", "said"),
+        [
+            ("insert into schema_migrations values ('20990101000000')", "newer version of alpha-monday"),
+            ("update migration_checksums set sha256 = 'x' where version like '%0006'", "Edited after being applied"),
+            ("delete from schema_migrations where version like '%0009'", "behind"),
+        ],
+    )
+    async def test_tables_that_do_not_fit(self, conninfo: str, statement: str, said: str) -> None:
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            connection.execute(statement.encode())
+        async with Database(conninfo) as database, database.connection() as pooled:
+            found = await migrate.check(pooled)
+        with pytest.raises(SchemaError, match=said):
+            migrate.raise_unless_current(found, may_be_behind=False)
+
+
+async def write_while_killed(server: EmbeddedServer, database: Database) -> None:
+    async with database.transaction() as connection:
+        await connection.execute("insert into scheduler_state (name, value) values ('x', '{}')")
+        kill(server, "victim")
+        await connection.execute("insert into scheduler_state (name, value) values ('y', '{}')")
+
+
+def kill(server: EmbeddedServer, application_name: str) -> None:
+    """Ends every session of that name, and waits until none is left."""
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = %s",
+            (application_name,),
+        )
