@@ -2,8 +2,7 @@
 
 import argparse
 import asyncio
-
-import psycopg
+import signal
 
 from core.services import Access, open_address
 from core.settings import LoadedSettings
@@ -11,8 +10,8 @@ from db import migrate
 from db.backup import backup as write_backup
 from db.backup import restore as read_backup
 from db.client_programs import run_psql
-from db.database import shown_address, translated
-from tui.output import print_json, print_line, print_table
+from db.database import Database, shown_address
+from tui.output import print_error, print_json, print_line, print_table
 
 
 async def up(args: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -31,20 +30,31 @@ async def up(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 async def status(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Prints which migrations are applied; exit 1 if the tables do not fit this version."""
-    async with open_address(loaded.settings, Access.READ) as conninfo:
-        with translated():
-            async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
-                found = await migrate.check(connection)
+    async with (
+        open_address(loaded.settings, Access.READ) as conninfo,
+        Database(conninfo, read_only=True).dedicated() as connection,
+    ):
+        found = await migrate.check(connection)
     names = {migration.version: migration.name for migration in migrate.shipped()}
-    rows = [(version, names.get(version), "applied") for version in found.applied]
+    edited = {name.removesuffix(".sql").partition("_")[2] for name in found.edited}
+    rows: list[tuple[str, str | None, str]] = [(version, names.get(version), "applied") for version in found.applied]
     rows += [(version, names.get(version), "pending") for version in found.pending]
     rows += [(version, None, "unknown here") for version in found.unknown]
+    rows = [(version, name, "edited" if name in edited else state) for version, name, state in sorted(rows)]
+    problem = migrate.problem(found, may_be_behind=False)
     if args.json:
-        print_json({"migrations": [{"version": v, "name": n, "state": s} for v, n, s in sorted(rows)]})
+        error = {"code": problem.code, "message": problem.message, "remedy": problem.remedy} if problem else None
+        print_json(
+            {
+                "migrations": [{"version": version, "name": name, "state": state} for version, name, state in rows],
+                **({"error": error} if error else {}),
+            }
+        )
     else:
-        print_table(("version", "name", "state"), sorted(rows))
-    migrate.raise_unless_current(found, may_be_behind=False)
-    return 0
+        print_table(("version", "name", "state"), rows)
+        if problem:
+            print_error(problem.message, problem.remedy)
+    return problem.exit_code if problem else 0
 
 
 async def url(args: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -61,6 +71,8 @@ async def url(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 async def psql(_: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens PostgreSQL's shell; the embedded server runs at least as long."""
     async with open_address(loaded.settings, Access.READ) as conninfo:
+        # The terminal sends Ctrl-C to both: it is psql's, which ends a query by it and goes on.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
         return await asyncio.to_thread(run_psql, conninfo)
 
 

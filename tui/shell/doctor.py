@@ -2,16 +2,17 @@
 
 import argparse
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from core.logs import redacted
 from core.services import Access, open_address, pick_source_called, price_chain, rules_of
 from core.settings import PREFIX, LoadedSettings, Settings
 from core.trading_calendar import LAST_YEAR, TradingCalendar
 from db import migrate
 from db.database import Database
 from db.errors import AlphaMondayError
-from tui.output import print_json, print_table
+from tui.output import basis_words, print_json, print_line
 
 OLDEST_SERVER = 150000
 DRIFT_ALLOWED = timedelta(seconds=5)
@@ -34,11 +35,15 @@ class Problem(AlphaMondayError):  # noqa: N818 - a finding that is told, not an 
 
 async def doctor(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Prints a line for each thing looked at; exit 1 on any problem."""
-    settings = loaded.settings
+    settings, secrets = loaded.settings, loaded.settings.secrets()
     findings = await _database(settings)
     findings.append(await _look("calendar", _calendar, settings))
     findings.append(await _look("price source", _price_source, settings))
     findings.append(await _look("pick source", _pick_source, settings))
+    findings = [
+        replace(found, message=redacted(found.message, secrets), remedy=redacted(found.remedy, secrets))
+        for found in findings
+    ]
     if args.json:
         print_json(
             {
@@ -49,10 +54,10 @@ async def doctor(args: argparse.Namespace, loaded: LoadedSettings) -> int:
             }
         )
     else:
-        print_table(
-            ("", "checked", "found", "what to do"),
-            [("ok" if found.ok else "PROBLEM", found.name, found.message, found.remedy) for found in findings],
-        )
+        for found in findings:
+            print_line(f"{'ok' if found.ok else 'PROBLEM':7}  {found.name}: {found.message}")
+            if found.remedy:
+                print_line(f"         {found.remedy}")
     return 0 if all(found.ok for found in findings) else FAILED
 
 
@@ -61,6 +66,13 @@ async def _look(name: str, check: Callable[[Settings], Awaitable[str]], settings
         return Finding(name, True, await check(settings))
     except AlphaMondayError as exc:
         return Finding(name, False, exc.message, exc.remedy)
+    except Exception as exc:  # noqa: BLE001 - a third party's source may raise anything, and the other looks go on
+        return Finding(
+            name,
+            False,
+            f"something unforeseen happened: {type(exc).__name__}: {str(exc)[:200]}",
+            "Report it to whoever makes the source.",
+        )
 
 
 async def _database(settings: Settings) -> list[Finding]:
@@ -132,7 +144,7 @@ async def _price_source(settings: Settings) -> str:
                 f"{source.name} has no close of {settings.benchmark} in the ten days to {last}",
                 "Bring the source up to date, or name another.",
             )
-        told.append(f"{source.name} ({source.basis} return) has {settings.benchmark} to {max(closes)}")
+        told.append(f"{source.name} ({basis_words(source.basis)}) has {settings.benchmark} to {max(closes)}")
     return "; ".join(told)
 
 

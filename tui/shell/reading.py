@@ -6,10 +6,11 @@ from uuid import UUID
 
 from core.reading import BatchDetail, Day, batch_detail, batch_page, event_page
 from core.services import Access, open_services
-from core.settings import LoadedSettings, SettingsError
+from core.settings import LoadedSettings
 from db.events import EventType
 from db.records import BatchStatus
 from tui.output import (
+    basis_words,
     batch_json,
     checkpoint_json,
     event_json,
@@ -60,7 +61,8 @@ async def show(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     else:
         _print_batch(detail, detail.days)
         for pick in detail.picks:
-            print_line(f"\n{pick.action} {pick.ticker}")
+            print_line("")
+            print_line(f"{pick.action} {pick.ticker}")
             print_line(f"  {pick.reasoning}")
     return 0
 
@@ -74,7 +76,7 @@ async def batches(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         print_json({"batches": [batch_json(row) for row in page.batches], "next_cursor": page.next_cursor})
         return 0
     if not page.batches:
-        print_line(NO_BATCHES)
+        print_line(NO_BATCHES if status is None and args.cursor is None else "There are no such batches.")
         return 0
     print_table(
         ("week", "state", "origin", "days", "sessions", "picks", "benchmark", "return %", "excess %", "source"),
@@ -105,12 +107,7 @@ async def batches(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 async def events(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Prints a page of the log."""
-    try:
-        event_type = EventType(args.event_type) if args.event_type else None
-    except ValueError:
-        raise SettingsError(
-            f"There are no events of the type {args.event_type[:40]!r}.", f"The types are: {', '.join(EventType)}."
-        ) from None
+    event_type = EventType(args.event_type) if args.event_type else None
     async with open_services(loaded.settings, Access.READ, with_sources=False) as services:
         page = await event_page(
             services,
@@ -123,7 +120,8 @@ async def events(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         print_json({"events": [event_json(event) for event in page.events], "next_cursor": page.next_cursor})
         return 0
     if not page.events:
-        print_line("There are no events yet.")
+        narrowed = args.cursor or args.event_type or args.run_date
+        print_line("There are no such events." if narrowed else "There are no events yet.")
         return 0
     print_table(
         ("when", "event", "about"),
@@ -145,7 +143,7 @@ def _print_batch(detail: BatchDetail, days: Sequence[Day]) -> None:
     batch = detail.batch
     print_line(
         f"{batch.run_date}  {batch.status}, {detail.origin}  ·  day {len(detail.days)} of 14"
-        f"  ·  baseline {detail.baseline_date}  ·  {detail.source}, {detail.basis} return"
+        f"  ·  baseline {detail.baseline_date}  ·  {detail.source}, {basis_words(detail.basis)}"
     )
     print_line(f"{batch.benchmark_symbol} {batch.benchmark_initial_price}")
     print_table(

@@ -2,18 +2,30 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from enum import IntEnum
 from typing import Any, NoReturn
 
+from core.batches import FIRST_RUN_DATE
+from core.logs import log_to_stderr, redacted
 from core.settings import FIELDS, LoadedSettings, load_settings
 from core.trading_calendar import EXCHANGE_ZONE
 from db.errors import AlphaMondayError
-from tui.output import print_error, print_error_json
+from tui.output import (
+    OutputError,
+    flush_output,
+    print_error,
+    print_error_json,
+    print_traceback,
+    tolerate_encodings,
+)
+
+log = logging.getLogger(__name__)
 
 
 class Exit(IntEnum):
@@ -29,38 +41,63 @@ Command = Callable[[argparse.Namespace, LoadedSettings], Coroutine[Any, Any, int
 
 
 def run_command(args: argparse.Namespace, usage_error: Callable[[str], NoReturn]) -> int:
-    """Runs the command of `args`. An operator's error is told on stderr, or as JSON on stdout."""
+    """Runs the command of `args`. An operator's error is told on stderr, or as JSON on stdout; no secret is shown."""
+    tolerate_encodings()
     args.json = getattr(args, "json", False)
-    debug = getattr(args, "debug", False)
-    args.as_of = _instant(args.as_of, usage_error) if getattr(args, "as_of", None) else None
+    as_of = getattr(args, "as_of", None)
+    args.as_of = None if as_of is None else _instant(as_of, usage_error)
+    secrets: frozenset[str] = frozenset()
     try:
         loaded = load_settings(_command_line(args), env_file=getattr(args, "env_file", None))
-        return _dispatch(args, loaded)
-    except AlphaMondayError as exc:
-        if debug:
-            traceback.print_exc()
-        if args.json:
-            print_error_json(exc.code, exc.message, exc.remedy)
-        else:
-            print_error(exc.message, exc.remedy)
-        return exc.exit_code
+        secrets = loaded.settings.secrets()
+        code = _dispatch(args, loaded, secrets)
+        flush_output()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the output has gone; what is left in the buffer must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_output()
         return Exit.FAILED
-    except Exception as exc:
-        if debug:
-            raise
-        print_error(
-            f"Something unforeseen happened: {type(exc).__name__}: {str(exc)[:300]}",
-            "Run it again with --debug and report what it prints.",
-        )
-        return Exit.FAILED
+    except OutputError as exc:
+        _silence_output()
+        print_error(exc.message, exc.remedy)
+        return exc.exit_code
+    except AlphaMondayError as exc:
+        return _fail(args, exc, exc, secrets)
+    except Exception as exc:  # noqa: BLE001 - the last line: whatever it is, it is told without a traceback
+        return _fail(args, exc, _unforeseen(exc), secrets)
+    return code
 
 
-def _dispatch(args: argparse.Namespace, loaded: LoadedSettings) -> int:
+def _unforeseen(exc: Exception) -> AlphaMondayError:
+    return AlphaMondayError(
+        f"Something unforeseen happened: {type(exc).__name__}: {str(exc)[:300]}",
+        "Run it again with --debug and report what it prints.",
+    )
+
+
+def _fail(args: argparse.Namespace, exc: Exception, told: AlphaMondayError, secrets: frozenset[str]) -> int:
+    """Tells `told`, and with --debug where `exc` came from; gives the exit code."""
+    if getattr(args, "debug", False):
+        print_traceback(redacted("".join(traceback.format_exception(exc)), secrets))
+    message, remedy = redacted(told.message, secrets), redacted(told.remedy, secrets)
+    if args.json:
+        print_error_json(told.code, message, remedy)
+    elif args.command is None and args.headless:
+        log_to_stderr(secrets)
+        log.error(message, extra={"event": "failed", "code": told.code, "remedy": remedy})
+    else:
+        print_error(message, remedy)
+    return told.exit_code
+
+
+def _silence_output() -> None:
+    """What is left in the buffer must not fail again at exit, when its reader has gone or its disk is full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _dispatch(args: argparse.Namespace, loaded: LoadedSettings, secrets: frozenset[str]) -> int:
+    if args.command is None and args.headless:
+        log_to_stderr(secrets)
     if args.command is None and not args.headless:
         from tui.shell.screens import open_screens  # the only way that imports Textual
 
@@ -125,7 +162,7 @@ def _command_line(args: argparse.Namespace) -> dict[str, str]:
 
 
 def _instant(text: str, usage_error: Callable[[str], NoReturn]) -> datetime:
-    """The instant that `--as-of` names: exchange time unless it has an offset, and not in the future."""
+    """The instant that `--as-of` names: exchange time unless it has an offset; in the calendar, not in the future."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
@@ -134,4 +171,6 @@ def _instant(text: str, usage_error: Callable[[str], NoReturn]) -> datetime:
         instant = instant.replace(tzinfo=EXCHANGE_ZONE)
     if instant > datetime.now(EXCHANGE_ZONE):
         usage_error(f"--as-of: {text[:40]!r} is in the future")
+    if instant.replace(tzinfo=None) < datetime.combine(FIRST_RUN_DATE + timedelta(days=1), time()):
+        usage_error(f"--as-of: {text[:40]!r} is before the trading calendar begins")
     return instant

@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -15,7 +17,7 @@ from core import batches
 from core.catch_up import Report
 from core.csv_rows import decode_text
 from core.due_work import run_due_work
-from core.logs import log_to_stderr
+from core.logs import redacted
 from core.picks.file import parse_picks, read_picks_file
 from core.picks.source import PickDraft
 from core.scheduler import Scheduler
@@ -26,19 +28,25 @@ from tui.output import print_json, print_line
 
 log = logging.getLogger(__name__)
 UNFINISHED = 3
+_LAST_WAIT_S = 0.3
 STANDARD_INPUT = Path("-")
 STANDARD_INPUT_LABEL = "standard input"
 
 
 async def open_(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens one week."""
-    async with open_services(loaded.settings, Access.WRITE) as services:
+    async with open_services(loaded.settings, _access(args)) as services:
         services.require_sources()
         run_date = args.run_date or monday_of(services.calendar.exchange_date(services.clock.now()))
         batches.check_run_date(run_date)
         drafts, pick_source = await _drafts(args, services, run_date)
         report = await batches.open_week(services, run_date, drafts, pick_source, late=args.late, dry_run=args.dry_run)
-    return _tell(args, report, would=args.dry_run)
+    return _tell(args, loaded, report, would=args.dry_run)
+
+
+def _access(args: argparse.Namespace) -> Access:
+    """A dry run leaves even tables that are behind as they are."""
+    return Access.READ if args.dry_run else Access.WRITE
 
 
 async def _drafts(args: argparse.Namespace, services: Services, run_date: date) -> tuple[Sequence[PickDraft], str]:
@@ -72,11 +80,11 @@ async def backfill(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         if (args.first is None or run_date >= args.first) and (args.last is None or run_date <= args.last)
     }
     with _stop_on_signals() as stopping:
-        async with open_services(loaded.settings, Access.WRITE) as services:
+        async with open_services(loaded.settings, _access(args)) as services:
             report = await backfilling.backfill(
                 services, chosen, as_of=args.as_of, dry_run=args.dry_run, stopping=stopping.is_set
             )
-    return _tell(args, report, would=args.dry_run, stopped=stopping.is_set())
+    return _tell(args, loaded, report, would=args.dry_run, stopped=stopping.is_set())
 
 
 async def fail(args: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -92,17 +100,15 @@ async def fail(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 async def once(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Does all work due, or that was due at `--as-of`, and ends."""
-    log_to_stderr()
     with _stop_on_signals() as stopping:
         async with open_services(loaded.settings, Access.WRITE) as services:
             _require_everything(services)
             report, _ = await run_due_work(services, args.as_of, stopping=stopping.is_set)
-    return _tell(args, report, stopped=stopping.is_set())
+    return _tell(args, loaded, report, stopped=stopping.is_set())
 
 
 async def headless(_: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Schedules until SIGINT or SIGTERM."""
-    log_to_stderr()
     with _stop_on_signals() as stopping:
         async with open_services(loaded.settings, Access.WRITE) as services:
             _require_everything(services)
@@ -112,7 +118,15 @@ async def headless(_: argparse.Namespace, loaded: LoadedSettings) -> int:
             await scheduler.run()
             stopper.cancel()
     log.info("stopped", extra={"event": "stopped"})
+    _end_in(_LAST_WAIT_S)
     return 0
+
+
+def _end_in(seconds: float) -> None:
+    """Ends the process by then: a source that hangs in a thread would keep asyncio and the interpreter from ending."""
+    ending = threading.Timer(seconds, os._exit, [0])
+    ending.daemon = True
+    ending.start()
 
 
 def _require_everything(services: Services) -> None:
@@ -140,7 +154,9 @@ def _stop_on_signals() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-def _tell(args: argparse.Namespace, report: Report, *, would: bool = False, stopped: bool = False) -> int:
+def _tell(
+    args: argparse.Namespace, loaded: LoadedSettings, report: Report, *, would: bool = False, stopped: bool = False
+) -> int:
     """Prints what was done and what is left, and gives the exit code."""
     counts = report.counts()
     if args.json:
@@ -150,10 +166,19 @@ def _tell(args: argparse.Namespace, report: Report, *, would: bool = False, stop
             f"{'Would be opened' if would else 'Opened'} {counts['opened']}, already there {counts['already_there']}; "
             f"days computed {counts['computed']}, skipped {counts['skipped']}, waiting {counts['waiting']}."
         )
+    secrets = loaded.settings.secrets()
     for run_date, delay in report.unopened.items():
-        print_line(f"{run_date} not opened: {delay.detail}", error=True)
-    for detail in sorted({delay.detail for delay in report.delays}):
-        print_line(f"waiting: {detail}", error=True)
+        _note(args, "week_unopened", f"{run_date} not opened: {redacted(delay.detail, secrets)}")
+    for detail in sorted({redacted(delay.detail, secrets) for delay in report.delays}):
+        _note(args, "day_waits", f"waiting: {detail}")
     if stopped:
-        print_line("Stopped before everything was done; run it again to go on.", error=True)
+        _note(args, "stopped", "Stopped before everything was done; run it again to go on.")
     return UNFINISHED if report.is_unfinished or stopped else 0
+
+
+def _note(args: argparse.Namespace, event: str, sentence: str) -> None:
+    """What is left, on stderr: a line for people, or one of the log's where that is what stderr holds."""
+    if args.command is None:
+        log.warning(sentence, extra={"event": event})
+    else:
+        print_line(sentence, error=True)

@@ -1,0 +1,61 @@
+"""The commands that open the terminal's screens: the TUI itself, and the demo."""
+
+import argparse
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.clock import Clock
+from core.logs import log_to_file
+from core.settings import LoadedSettings, Settings
+from db.errors import AlphaMondayError
+from tui.mode import Mode
+
+if TYPE_CHECKING:
+    from core.services import Services
+
+
+class LogUnwritableError(AlphaMondayError):
+    """The log cannot be written, and nothing may be written over the screen instead."""
+
+    code = "log"
+
+
+def open_screens(args: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Opens the TUI and gives its exit code."""
+    _log(loaded.settings)
+    from tui.app import run
+
+    if args.read_only:
+        return run(loaded.settings, Mode.READ_ONLY)
+    return run(loaded.settings, Mode.NO_SCHEDULER if args.no_scheduler else Mode.SCHEDULER)
+
+
+def open_demo(args: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Opens the TUI on the demo's own database, filled up to now, and gives its exit code."""
+    _log(loaded.settings)
+    from tui.app import run
+
+    resets = [args.reset]  # once: a database that comes back after it was lost is not to be dropped again
+
+    def opener(clock: Clock) -> AbstractAsyncContextManager["Services"]:
+        from core.demo import open_demo as open_services
+
+        return open_services(loaded.settings, reset=resets.pop() if resets else False, clock=clock)
+
+    async def prepare(services: "Services") -> None:
+        from core.demo import fill
+
+        await fill(services)
+
+    return run(loaded.settings, Mode.DEMO, opener=opener, prepare=prepare)
+
+
+def _log(settings: Settings) -> Path:
+    try:
+        return log_to_file(settings.data_dir, settings.secrets())
+    except OSError as exc:
+        raise LogUnwritableError(
+            f"The log in {settings.data_dir} cannot be written: {exc.strerror}.",
+            "Set ALPHA_MONDAY_DATA_DIR to a directory that you can write in.",
+        ) from exc
