@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
+from textual import work
 from textual.app import App
 from textual.binding import BindingType
 from textual.reactive import reactive
@@ -33,8 +33,9 @@ from tui.mode import Mode
 from tui.palette import CommandProvider
 from tui.screens.home import HomeScreen
 from tui.screens.house import HouseScreen
-from tui.session import Opening, Pauses, Prepare, Session
+from tui.session import Opener, Opening, Pauses, Prepare, Session
 from tui.status import Link, Source, Status
+from tui.terminal import leave_on_signals
 
 if TYPE_CHECKING:
     from core.reading import BatchRow
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 REPAINTS_AT_MOST_EVERY_S = 0.1
-LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 log = logging.getLogger(__name__)
 
@@ -64,25 +64,26 @@ class AlphaMondayApp(App[None]):
         settings: "Settings",
         mode: Mode,
         *,
-        database_name: str | None = None,
+        opener: Opener | None = None,
         prepare: Prepare | None = None,
         clock: Clock | None = None,
         local_zone: tzinfo | None = None,
         pauses: Pauses | None = None,
     ) -> None:
-        """`database_name` is the embedded server's; `local_zone` None is the machine's."""
+        """`opener` gives other services than the settings' own; `local_zone` None is the machine's."""
         super().__init__()
         self.clock = clock or SystemClock()
         self.local_zone = local_zone
         self.services: Services | None = None
+        self.is_lost = asyncio.Event()
         self._prepares = prepare is not None
         self.session = Session(
-            Opening(settings, mode, self.clock, database_name, prepare, pauses or Pauses()), self.post_message
+            Opening(settings, mode, self.clock, opener, prepare, pauses or Pauses()), self.post_message
         )
         for each in themes.THEMES:
             self.register_theme(each)
         self.theme = themes.DARK.name
-        self._colour_text()
+        self.console.push_theme(themes.text_styles(self.get_css_variables()))
         self.set_reactive(AlphaMondayApp.status, Status(mode))
 
     def now(self) -> datetime:
@@ -94,16 +95,31 @@ class AlphaMondayApp(App[None]):
         return themes.DARK.variables
 
     def on_mount(self) -> None:
+        self._colour_text()
         self.theme_changed_signal.subscribe(self, lambda _: self._colour_text())
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self.run_worker(self.session.keep_open(), group="services", name="services")
-        self.run_worker(self._follow_changes(), group="changes", name="changes")
+        self._keep_open()
+        self._follow_changes()
 
     def _colour_text(self) -> None:
-        self.console.push_theme(themes.text_styles(self.get_css_variables()), inherit=True)
+        self.console.pop_theme()
+        self.console.push_theme(themes.text_styles(self.get_css_variables()))
 
+    @work(group="services")
+    async def _keep_open(self) -> None:
+        await self.session.keep_open()
+
+    @work(group="listening", exclusive=True)
+    async def _listen(self, services: "Services") -> None:
+        await self.session.listen(services)
+
+    @work(group="scheduler", exclusive=True)
+    async def _schedule(self, services: "Services") -> None:
+        await self.session.schedule(services)
+
+    @work(group="changes")
     async def _follow_changes(self) -> None:
         """Makes every screen look again at what has changed, at most ten times a second."""
         while True:
@@ -121,6 +137,7 @@ class AlphaMondayApp(App[None]):
 
     def on_services_opened(self, message: ServicesOpened) -> None:
         services = self.services = message.services
+        self.is_lost.clear()
         self.status = replace(
             self.status,
             database="demo" if self.status.mode is Mode.DEMO else _database_name(services),
@@ -129,7 +146,7 @@ class AlphaMondayApp(App[None]):
             sources=tuple(Source(source.name, str(source.basis)) for source in services.sources),
             source_problem=message.source_problem,
         )
-        self.run_worker(self.session.listen(services), group="listening", exclusive=True)
+        self._listen(services)
         self.session.note_change(EVERYTHING)
         if not self._prepares:
             self._start_scheduler()
@@ -137,12 +154,13 @@ class AlphaMondayApp(App[None]):
     def on_preparation_ended(self, message: PreparationEnded) -> None:
         self._prepares = False
         self.status = replace(self.status, link=Link.OPEN, source_problem=message.problem)
+        self.session.note_change(EVERYTHING)
         self._start_scheduler()
 
     def _start_scheduler(self) -> None:
         # Without a source there is nothing to lead with, and another process may have one.
         if self.services is not None and self.services.sources and self.status.mode.runs_scheduler:
-            self.run_worker(self.session.schedule(self.services), group="scheduler", exclusive=True)
+            self._schedule(self.services)
 
     def on_services_failed(self, message: ServicesFailed) -> None:
         self.services = None
@@ -150,11 +168,15 @@ class AlphaMondayApp(App[None]):
 
     def on_database_lost(self, message: DatabaseLost) -> None:
         if self.services is not None:
+            self.is_lost.set()
             self.status = replace(self.status, link=Link.LOST, problem=message.problem)
 
     def on_database_answered(self, message: DatabaseAnswered) -> None:
-        link = Link.OPEN if self.status.link is Link.LOST else self.status.link
-        self.status = replace(self.status, link=link, answered_at=message.at)
+        was_lost = self.status.link is Link.LOST
+        self.is_lost.clear()
+        self.status = replace(self.status, link=Link.OPEN if was_lost else self.status.link, answered_at=message.at)
+        if was_lost:
+            self.session.note_change(EVERYTHING)
 
     def on_scheduler_changed(self, message: SchedulerChanged) -> None:
         before, self.status = self.status, replace(self.status, scheduler=message.state)
@@ -210,24 +232,16 @@ def _database_name(services: "Services") -> str:
     return services.database.host or "local"
 
 
-def run(settings: "Settings", mode: Mode, *, database_name: str | None = None, prepare: Prepare | None = None) -> int:
+def run(settings: "Settings", mode: Mode, *, opener: Opener | None = None, prepare: Prepare | None = None) -> int:
     """Opens the terminal application and returns the exit code once it has ended.
 
-    `database_name` is the embedded server's database. `prepare` is awaited with the services, after they are
+    `opener` gives other services than the settings' own. `prepare` is awaited with the services, after they are
     opened and before the scheduler starts.
     """
-    app = AlphaMondayApp(settings, mode, database_name=database_name, prepare=prepare)
+    app = AlphaMondayApp(settings, mode, opener=opener, prepare=prepare)
 
     async def run_until_told() -> None:
-        loop = asyncio.get_running_loop()
-        leaving: set[asyncio.Task[None]] = set()
-
-        def leave() -> None:
-            # Textual restores the terminal on leaving, and on nothing that kills the process.
-            leaving.add(asyncio.ensure_future(app.action_quit()))
-
-        for number in LEAVING_SIGNALS:
-            loop.add_signal_handler(number, leave)
+        leave_on_signals(app.action_quit)
         await cast("Awaitable[None]", app.run_async())
 
     asyncio.run(run_until_told())

@@ -192,7 +192,7 @@ COMMANDS: tuple[Command, ...] = (
         "next_theme",
         "t",
         "theme",
-        "Change the colours: dark, light, safe for colour-blind eyes.",
+        "Change the colours: dark, light, or colour-safe.",
         Scope.EVERYWHERE,
         rank=8,
     ),

@@ -76,7 +76,7 @@ def short_day(day: date) -> str:
     return f"{day:%a}"[:2] + f"{day.day:02}"
 
 
-def exchange_time(instant: datetime, now: datetime, local: tzinfo | None = None) -> str:
+def exchange_time(instant: datetime, now: datetime, local: tzinfo | None = EXCHANGE_ZONE) -> str:
     """`Mon 09:00 ET`, with the date where it is not near, and the clock of `local` (None: the machine's) if another."""
     there, here = instant.astimezone(EXCHANGE_ZONE), instant.astimezone(local)
     when = f"{there:%a}" if abs(instant - now) < _SOON else day_and_month(there.date())

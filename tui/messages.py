@@ -1,7 +1,7 @@
 """What workers tell the app and its screens."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -67,10 +67,9 @@ class SchedulerChanged(Message):
 
 @dataclass
 class PageLoaded(Message):
-    """Weeks were read: those before `before`, or from the newest on when it is None."""
+    """Weeks were read; `is_next` says that they follow those that are loaded."""
 
     page: "BatchPage"
-    before: date | None
     is_next: bool
 
 

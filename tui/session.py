@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 Prepare = Callable[["Services"], Awaitable[None]]
+Opener = Callable[[Clock], AbstractAsyncContextManager["Services"]]
 STOPPING_TAKES_AT_MOST_S = 1.2
 CLOSING_TAKES_AT_MOST_S = 15.0
 LONGEST_PAUSE_S = 30.0
@@ -43,12 +44,12 @@ class Pauses:
 
 @dataclass(slots=True)
 class Opening:
-    """What a session is opened with."""
+    """What a session is opened with; `opener` replaces the way in which the services come from the settings."""
 
     settings: "Settings"
     mode: Mode
     clock: Clock
-    database_name: str | None = None
+    opener: Opener | None = None
     prepare: Prepare | None = None
     pauses: Pauses = field(default_factory=Pauses)
 
@@ -100,7 +101,10 @@ class Session:
 
     async def _open(self, stack: AsyncExitStack) -> tuple["Services", AlphaMondayError | None]:
         """The services, and why they are without sources where these cannot be made: looking needs none."""
-        from core.services import DATABASE, Access, open_services
+        from core.services import Access, open_services
+
+        if self._opening.opener is not None:
+            return await stack.enter_async_context(self._opening.opener(self._opening.clock)), None
 
         def opened(*, with_sources: bool) -> AbstractAsyncContextManager["Services"]:
             return open_services(
@@ -108,7 +112,6 @@ class Session:
                 Access.WRITE if self._opening.mode.may_write else Access.READ,
                 clock=self._opening.clock,
                 with_sources=with_sources,
-                database_name=self._opening.database_name or DATABASE,
             )
 
         try:
@@ -174,6 +177,7 @@ class Session:
             if self._opening.settings.database_url is None:
                 self._reopening.set()  # nobody else starts the embedded server again
             return self._opening.pauses.retry_s
+        self._post(DatabaseAnswered(self._opening.clock.now()))
         self.note_change(RECENT)
         return self._opening.pauses.poll_s
 

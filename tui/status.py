@@ -136,7 +136,7 @@ def notices(status: Status, now: datetime) -> list[Text]:
     found: list[Text] = []
     if status.problem is not None and status.link in (Link.LOST, Link.FAILED) and status.answered_at is not None:
         age = formats.span(now - status.answered_at)
-        found.append(_notice("trouble", status.problem, f" What is shown was read {age} ago."))
+        found.append(_notice("trouble", status.problem, f"What is shown was read {age} ago. "))
     if status.link is Link.PREPARING:
         found.append(Text("Filling the demo database with simulated prices; the list grows as weeks are written."))
     if status.source_problem is not None:
@@ -158,6 +158,11 @@ def notices(status: Status, now: datetime) -> list[Text]:
     return found
 
 
-def _notice(style: str, problem: AlphaMondayError, more: str = "") -> Text:
-    remedy = literal(problem.remedy, limit=200, style="quiet")
-    return Text.assemble(("! ", style), literal(problem.message, limit=200), more, " ", remedy)
+def _notice(style: str, problem: AlphaMondayError, first: str = "") -> Text:
+    return Text.assemble(
+        ("! ", style),
+        first,
+        literal(problem.message, limit=200),
+        " ",
+        literal(problem.remedy, limit=200, style="quiet"),
+    )

@@ -35,29 +35,17 @@ class LoadedWeeks:
         """The run dates that have a batch."""
         return [run_date for run_date, row in self._by_date.items() if not isinstance(row, MissedWeek)]
 
-    @property
-    def oldest(self) -> date | None:
-        """The run date of the oldest loaded row."""
-        return min(self._by_date, default=None)
-
     def reaches(self, run_date: date) -> bool:
         """Whether a week belongs to what is loaded, were it there."""
         return self.next_cursor is None or run_date >= self.next_cursor
 
-    def take(self, page: "BatchPage", before: date | None, *, is_next: bool) -> None:
-        """Replaces what the page covers: from its last row up to `before`, everything older if it was the last page.
+    def take(self, page: "BatchPage", *, is_next: bool) -> None:
+        """Adds a page, replacing what is there of it; weeks never go away, a missed one may be opened after all.
 
         `is_next` says that it was asked for with `next_cursor`, or as the first.
         """
-        covered = [
-            run_date
-            for run_date in self._by_date
-            if (before is None or run_date < before) and (page.next_cursor is None or run_date >= page.next_cursor)
-        ]
-        for run_date in covered:
-            del self._by_date[run_date]
         self._by_date |= {row.overview.run_date: row for row in page.batches}
         self._by_date |= {row.run_date: row for row in page.missed}
-        if is_next or page.next_cursor is None:
+        if is_next:
             self.next_cursor = page.next_cursor
         self.is_begun = True

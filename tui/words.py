@@ -5,6 +5,7 @@ from datetime import date, datetime
 from rich.text import Text
 
 from core.mixing import SIMULATED
+from core.trading_calendar import BATCH_DAYS, EXCHANGE_ZONE
 from db.records import BatchStatus
 from tui import format as formats
 from tui.batch_view import BatchDay, BatchView, DayState, day_number
@@ -55,10 +56,9 @@ def batch_state(status: BatchStatus, run_date: date, today: date, waiting: int, 
     if status is BatchStatus.FAILED:
         return Text("✗ failed", style="trouble")
     number = day_number(run_date, today)
-    day = f"day {number} of 14" if in_full else f"day {number}"
     if waiting:
-        return Text.assemble(("! ", "caution"), day, f", {waiting} waits" if in_full else "")
-    return Text.assemble(("● ", "name"), day)
+        return Text.assemble(("! ", "caution"), f"day {number}", f", {waiting} waiting" if in_full else "")
+    return Text.assemble(("● ", "name"), f"day {number} of {BATCH_DAYS}" if in_full else f"day {number}")
 
 
 def day_state(day: BatchDay) -> Text:
@@ -66,7 +66,7 @@ def day_state(day: BatchDay) -> Text:
     return Text(str(day.state), style=_DAY_STYLES[day.state])
 
 
-def day_why(day: BatchDay, now: datetime, *, limit: int = 120) -> Text:
+def day_why(day: BatchDay, now: datetime) -> Text:
     """Why a day has no figures, empty where it has."""
     if day.state is DayState.SKIPPED and day.day is not None:
         words = reason_words(day.day.reason)
@@ -74,13 +74,10 @@ def day_why(day: BatchDay, now: datetime, *, limit: int = 120) -> Text:
             words += f" for {', '.join(clean(symbol, limit=10) for symbol in day.day.symbols[:4])}"
         return Text(words, style="quiet")
     if day.waiting is not None and day.state is DayState.WAITING:
-        return literal(
-            f"{reason_words(day.waiting.cause)}, next try {formats.exchange_time(day.waiting.next_try_at, now)}",
-            limit=limit,
-            style="caution",
-        )
+        next_try = formats.exchange_time(day.waiting.next_try_at, now)
+        return Text(f"next try {next_try}, {reason_words(day.waiting.cause)}", style="caution")
     if day.state in (DayState.TO_COME, DayState.DUE):
-        return Text(f"due {formats.exchange_time(day.due_at, now)}", style="quiet")
+        return Text(f"due {day.due_at.astimezone(EXCHANGE_ZONE):%H:%M} ET", style="quiet")
     return Text()
 
 

@@ -123,7 +123,7 @@ class BatchScreen(HouseScreen):
         self.query_one(PickCards).show(view)
         self.days.show(view.days, day_columns(view, with_picks=True))
         self.query_one(EventLog).show(view.detail.events)
-        self.refresh_keys()
+        self.refresh_frame()
 
     def _why(self, day: BatchDay) -> Span | None:
         return why_spanned(self.view.now)(day) if self.view else None
@@ -138,7 +138,7 @@ class BatchScreen(HouseScreen):
         movable = self.movable
         if isinstance(movable, Widget):
             movable.focus()
-        self.refresh_keys()
+        self.refresh_frame()
 
     def _step_tab(self, step: int) -> None:
         names = [name for name, _ in TABS]
@@ -165,11 +165,11 @@ class BatchScreen(HouseScreen):
             self.run_date = run_date
             # Until its neighbours are known, there is nowhere to go on to.
             self._older = self._newer = None
-            self.run_worker(self.look_again(), group="reading", exclusive=True)
+            self.read_anew()
 
     @on(Table.Highlighted, "#days")
-    def _refresh_keys(self) -> None:
-        self.refresh_keys()
+    def _refresh_frame(self) -> None:
+        self.refresh_frame()
 
     @on(Table.Chosen, "#days")
     async def _open_clicked(self) -> None:

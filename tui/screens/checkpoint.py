@@ -31,11 +31,7 @@ def checkpoint_words(view: BatchView, day: BatchDay, width: int) -> Text:
     origin = Text.assemble(
         ("Where the prices came from: ", "quiet"),
         literal(day.day.source or "unknown", limit=20, style="strong"),
-        (
-            f" · {basis_words(day.day.basis)} · raw closes of {formats.day_and_month(view.detail.baseline_date)}",
-            "quiet",
-        ),
-        (f" and {formats.day_and_month(day.date)}", "quiet"),
+        (f" · {basis_words(day.day.basis)} · closes as sent", "quiet"),
     )
     return Text("\n").join([figures_table(view, width), Text(), origin, _traces(view, day, width)])
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.widget import Widget
@@ -101,8 +101,8 @@ class HomeScreen(HouseScreen):
         self._stale |= changes
 
     async def look_again(self) -> None:
-        if self.house.services is None:
-            return
+        if self.house.services is None or self.house.status.link is Link.PREPARING:
+            return  # weeks that come in above the first ones would leave the cursor at the end
         async with self._reading:
             stale, self._stale = self._stale, NOTHING
             if not self.weeks.is_begun:
@@ -113,7 +113,7 @@ class HomeScreen(HouseScreen):
                 await self._read_named(stale)
         view = self.preview.view
         if view is not None and stale.touches(view.detail.batch.run_date):
-            self._ask_for_detail()
+            self._read_detail()
 
     async def _read(self, before: date | None, limit: int, *, is_next: bool) -> bool:
         from core import reading  # the driver is imported once the first screen is painted
@@ -121,7 +121,7 @@ class HomeScreen(HouseScreen):
         page = await self.ask(lambda services: reading.batch_page(services, cursor=before, limit=limit))
         if page is None:
             return False
-        self.post_message(PageLoaded(page, before, is_next))
+        self.post_message(PageLoaded(page, is_next))
         return True
 
     async def _read_everything(self) -> None:
@@ -144,11 +144,15 @@ class HomeScreen(HouseScreen):
                 return
 
     def on_page_loaded(self, message: PageLoaded) -> None:
-        self.weeks.take(message.page, message.before, is_next=message.is_next)
+        self.weeks.take(message.page, is_next=message.is_next)
         rows = self.weeks.rows
         self.house.note_simulated(rows)
+        was_first = self.table.cursor == 0
         self.table.show(rows, week_columns(rows, self._today()))
+        if was_first and self.house.status.link is Link.PREPARING:
+            self.table.move_to(0)  # weeks are added above; nobody has chosen the one that was the newest
         self._show_welcome()
+        self.refresh_frame()
         if self._wants_last:
             self.perform_last()
 
@@ -169,8 +173,9 @@ class HomeScreen(HouseScreen):
     @on(Table.NearEnd, "#weeks")
     def _read_on(self) -> None:
         if self.weeks.next_cursor is not None and not self._reading.locked():
-            self.run_worker(self._read_next(PAGE), group="paging", exclusive=True)
+            self._read_next(PAGE)
 
+    @work(group="paging", exclusive=True)
     async def _read_next(self, limit: int) -> None:
         async with self._reading:
             if self.weeks.next_cursor is not None:
@@ -180,26 +185,24 @@ class HomeScreen(HouseScreen):
         """Goes to the oldest week, reading up to it first."""
         self._wants_last = self.weeks.next_cursor is not None
         if self._wants_last:
-            self.run_worker(self._read_next(LARGEST_PAGE), group="paging", exclusive=True)
+            self._read_next(LARGEST_PAGE)
         else:
             self.table.move_to(self.LAST)
 
     @on(Table.Highlighted, "#weeks")
     def _show_preview(self) -> None:
-        self.refresh_keys()
+        self.refresh_frame()
         row = self.table.row
         if isinstance(row, MissedWeek):
             self.preview.show_missed(row, may_write=self.house.status.mode.may_write)
         elif row is not None and not self._is_shown(row.overview.run_date):
-            self._ask_for_detail()
+            self._read_detail()
 
     def _is_shown(self, run_date: date) -> bool:
         view = self.preview.view
         return view is not None and view.detail.batch.run_date == run_date
 
-    def _ask_for_detail(self) -> None:
-        self.run_worker(self._read_detail(), group="preview", exclusive=True)
-
+    @work(group="preview", exclusive=True)
     async def _read_detail(self) -> None:
         await asyncio.sleep(PREVIEW_AFTER_S)
         row = self.table.row
@@ -220,7 +223,7 @@ class HomeScreen(HouseScreen):
         was_newest = kept is not None and self.preview.view is not None and kept is self.preview.view.computed[-1]
         chosen = kept.date if kept and not was_newest else None
         self.preview.show(BatchView(message.detail, services, self.house.now(), chosen))
-        self.refresh_keys()
+        self.refresh_frame()
 
     def perform_earlier_day(self) -> None:
         """Shows the computed day before in the preview."""

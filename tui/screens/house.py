@@ -1,10 +1,12 @@
 """What every screen of the house shares: the status line above, the keys below, and commands in between."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import date
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
 
+from textual import work
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
@@ -13,12 +15,12 @@ from db.errors import DatabaseError
 from tui.changes import Changes
 from tui.commands import Command, Scope, Situation, command, of_scopes
 from tui.messages import DatabaseAnswered, DatabaseLost
+from tui.surroundings import House
 from tui.widgets.key_line import KeyLine
 from tui.widgets.status_line import Notices, StatusLine
 
 if TYPE_CHECKING:
     from core.services import Services
-    from tui.app import AlphaMondayApp
 
 Answer = TypeVar("Answer")
 
@@ -43,9 +45,9 @@ class HouseScreen(Screen[date | None]):
     LAST = 10**9
 
     @property
-    def house(self) -> "AlphaMondayApp":
-        """The app, by its own type."""
-        return cast("AlphaMondayApp", self.app)
+    def house(self) -> House:
+        """The app, as screens know it."""
+        return cast("House", self.app)
 
     def compose(self) -> ComposeResult:
         yield StatusLine()
@@ -78,29 +80,46 @@ class HouseScreen(Screen[date | None]):
         """Reads again what is out of date and on the screen."""
 
     def on_screen_resume(self) -> None:
-        self.run_worker(self.look_again(), group="reading", exclusive=True)
+        self.read_anew()
+
+    @work(group="reading", exclusive=True)
+    async def read_anew(self) -> None:
+        """Looks again, beside everything else that goes on."""
+        await self.look_again()
 
     async def ask(self, question: Callable[["Services"], Awaitable[Answer]]) -> Answer | None:
         """The answer of the core to `question`; None, once the loss is told, where the database does not answer."""
         services = self.house.services
-        if services is None:
+        if services is None or self.house.is_lost.is_set():
             return None
         try:
-            answer = await question(services)
+            answer = await self._unless_lost(question(services))
         except DatabaseError as exc:
             self.house.post_message(DatabaseLost(exc))
             return None
-        self.house.post_message(DatabaseAnswered(self.house.now()))
+        if answer is not None:
+            self.house.post_message(DatabaseAnswered(self.house.now()))
         return answer
+
+    async def _unless_lost(self, question: Awaitable[Answer]) -> Answer | None:
+        """The answer, or None as soon as the database is known to be lost: a pool would wait for its return."""
+        asking = asyncio.ensure_future(question)
+        losing = asyncio.create_task(self.house.is_lost.wait())
+        try:
+            await asyncio.wait({asking, losing}, return_when=asyncio.FIRST_COMPLETED)
+            return await asking if asking.done() else None
+        finally:
+            for task in (asking, losing):
+                task.cancel()
 
     def applicable(self) -> list[Command]:
         """The commands that apply here, in the order of the list."""
         return list(of_scopes(*self.scopes, Scope.LIST, Scope.EVERYWHERE))
 
-    def refresh_keys(self) -> None:
-        """Shows anew which commands are available."""
-        for keys in self.query(KeyLine):
-            keys.refresh()
+    def refresh_frame(self) -> None:
+        """Shows anew where the operator is and which commands are available."""
+        for line in self.query("StatusLine, KeyLine"):
+            line.refresh()
 
     async def action_perform(self, command_id: str) -> None:
         """Runs a command, or says why it cannot be run now."""

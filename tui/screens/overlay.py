@@ -19,7 +19,7 @@ class OverlayScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     OverlayScreen { align: center middle; }
     OverlayScreen > Vertical {
-        width: 92%; max-width: 100; height: auto; max-height: 92%;
+        width: 96%; max-width: 100; height: auto; max-height: 92%;
         background: $surface; border: round $rule; border-title-color: $accent; border-subtitle-color: $quiet;
         padding: 0 1;
     }

@@ -29,7 +29,7 @@ class BatchHeader(Drawn):
         if self._view is None:
             return Text()
         lines = [joined(batch_heading(self._view), width), joined(standing(self._view), width)]
-        return Text("\n").join(lines + waiting_lines(self._view))
+        return Text("\n").join(lines + waiting_lines(self._view, width))
 
 
 def standing(view: BatchView) -> list[Text]:

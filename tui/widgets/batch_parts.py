@@ -77,7 +77,7 @@ def figures_table(view: BatchView, width: int) -> Text:
         ),
         column(
             "versus", f"vs {clean(batch.benchmark_symbol, limit=10)}", 8,
-            lambda row: figures.signed(row.vs_benchmark_pct), Text(), priority=2,
+            lambda row: figures.signed(row.vs_benchmark_pct), Text(), priority=1,
         ),
         column(
             "excess", "Excess", 9, lambda row: figures.excess(row.excess_pct),
@@ -85,7 +85,7 @@ def figures_table(view: BatchView, width: int) -> Text:
         ),
         column(
             "trend", "Trend", 10, lambda row: figures.trend(row.trend, 10), Text("batch", style="quiet"),
-            priority=1, is_number=False,
+            priority=2, is_number=False,
         ),
     ]  # fmt: skip
     fitted = fit(columns, width, 1)
@@ -115,19 +115,17 @@ def _strip_value(day: BatchDay) -> Text:
     return Text()
 
 
-def waiting_lines(view: BatchView) -> list[Text]:
-    """A line for each day that waits: cause, attempts, next try."""
-    return [
-        Text.assemble(
-            ("! ", "caution"),
-            f"{formats.day_and_month(day.date)} waits: ",
-            literal(day.waiting.detail, limit=120),
-            (f" · tried {day.waiting.attempts}x · next ", "quiet"),
-            formats.exchange_time(day.waiting.next_try_at, view.now),
-        )
-        for day in view.days
-        if day.waiting is not None and day.state is DayState.WAITING
-    ]
+def waiting_lines(view: BatchView, width: int) -> list[Text]:
+    """A line for each day that waits: next try and cause."""
+    lines = []
+    for day in view.days:
+        if day.waiting is not None and day.state is DayState.WAITING:
+            next_try = formats.exchange_time(day.waiting.next_try_at, view.now)
+            text = Text.assemble(("! ", "caution"), f"{formats.day_and_month(day.date)}: next try {next_try}")
+            text.append(" · ", style="quiet").append_text(literal(day.waiting.detail, limit=200))
+            text.truncate(width, overflow="ellipsis")
+            lines.append(text)
+    return lines
 
 
 def reasoning(view: BatchView, *, in_full: bool) -> Text:
@@ -135,7 +133,7 @@ def reasoning(view: BatchView, *, in_full: bool) -> Text:
     paragraphs = [
         Text.assemble(
             figures.pick(each.pick.action, each.pick.ticker, in_words=True),
-            "\n" if in_full else "  ",
+            "  ",
             literal(each.pick.reasoning.strip(), limit=REASONING_LIMIT, lines=in_full),
         )
         for each in view.picks

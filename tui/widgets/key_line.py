@@ -1,15 +1,13 @@
 """The line of keys at the bottom: what can be done here, the least important left out first."""
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
 from tui.commands import PERFORM, Command, Situation
-
-if TYPE_CHECKING:
-    from tui.screens.house import HouseScreen
+from tui.surroundings import Place
 
 _GAP = "  "
 
@@ -45,5 +43,5 @@ class KeyLine(Widget):
         self.refresh()
 
     def render(self) -> Text:
-        screen = cast("HouseScreen", self.screen)
+        screen = cast("Place", self.screen)
         return key_words(screen.applicable(), screen.situation(), self.content_size.width)

@@ -63,8 +63,9 @@ class Preview(Container):
             self._draw({})
             return
         in_full = self.app.size.height >= _HIGH_ENOUGH_FOR_PROSE
-        waiting = Text("\n").join(parts.waiting_lines(view))
-        draws: dict[str, Draw] = {"preview-waiting": lambda _: waiting} if waiting else {}
+        draws: dict[str, Draw] = {}
+        if view.detail.waiting:
+            draws["preview-waiting"] = lambda width: Text("\n").join(parts.waiting_lines(view, width))
         self._draw(
             draws
             | {
@@ -85,6 +86,7 @@ class Preview(Container):
             ".\n",
             literal(week.detail, limit=300, style="quiet"),
         )
+        words.rstrip()
         if may_write:
             words.append_text(
                 Text.assemble("\n\nIt can still be opened: ", (f"alpha-monday open {week.run_date} --late", "key"))

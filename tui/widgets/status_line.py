@@ -1,7 +1,7 @@
 """The lines at the top of every screen: the state of everything, and what an operator should not miss."""
 
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rich.text import Text
 from textual.widget import Widget
@@ -10,10 +10,7 @@ from core.trading_calendar import EXCHANGE_ZONE
 from tui import format as formats
 from tui.literal import literal
 from tui.status import PRODUCT, Status, next_words, notices, scheduler_words, source_words
-
-if TYPE_CHECKING:
-    from tui.app import AlphaMondayApp
-    from tui.screens.house import HouseScreen
+from tui.surroundings import House, Place
 
 _GAP = "   "
 TICK_S = 1.0
@@ -59,8 +56,8 @@ class StatusLine(Widget):
             self.refresh()
 
     def render(self) -> Text:
-        house = cast("AlphaMondayApp", self.app)
-        screen = cast("HouseScreen", self.screen)
+        house = cast("House", self.app)
+        screen = cast("Place", self.screen)
         now, width = house.now(), self.content_size.width
         first = state_words(house.status, now, house.local_zone, width)
         clock = Text(formats.clock(now, house.local_zone), style="quiet")
@@ -81,7 +78,7 @@ class Notices(Widget):
         self._shown: list[str] = []
 
     def _lines(self) -> list[Text]:
-        house = cast("AlphaMondayApp", self.app)
+        house = cast("House", self.app)
         return notices(house.status, house.now())
 
     def _show(self) -> None:

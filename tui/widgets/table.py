@@ -118,7 +118,7 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         found = None if key is None else next((index for index, row in enumerate(rows) if self._key(row) == key), None)
         self.set_reactive(Table.cursor, min(self.cursor, max(0, len(rows) - 1)) if found is None else found)
         if found is not None and rows:
-            self.scroll_to(y=max(0, found - from_top), animate=False, immediate=True)
+            self._scroll_rows_to(max(0, found - from_top))
         self._keep_in_view()
         self.refresh()
         self._tell()
@@ -195,7 +195,7 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
 
     @property
     def _content_width(self) -> int:
-        return max(1, self.scrollable_content_region.width - 2 * _EDGE)
+        return max(1, self.scrollable_content_region.width - _EDGE)
 
     def _measure(self) -> None:
         self._gap = 2 if self.size.width >= _WIDE_ENOUGH_FOR_AIR else 1
@@ -205,9 +205,13 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
     def _keep_in_view(self) -> None:
         top, page = int(self.scroll_offset.y), self._page
         if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False, immediate=True)
+            self._scroll_rows_to(self.cursor)
         elif self.cursor >= top + page:
-            self.scroll_to(y=self.cursor - page + 1, animate=False, immediate=True)
+            self._scroll_rows_to(self.cursor - page + 1)
+
+    def _scroll_rows_to(self, top: int) -> None:
+        # Forced, because until the scrollbar has been laid out scrolling would be refused.
+        self.scroll_to(y=top, animate=False, immediate=True, force=True)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

@@ -45,10 +45,10 @@ def week_columns(rows: "Sequence[Week]", today: date) -> "list[Column[Week]]":
 
     return [
         Column("week", "Week", 10, lambda row, _: Text(run_date_of(row).isoformat(), style="strong")),
-        Column("state", "State", 8, state, most=17),
+        Column("state", "State", 8, state, most=18),
         Column("sessions", "Sess", 5, _sessions, priority=3, is_number=True),
-        Column("picks", "Picks", 21, _picks, most=36),
-        Column("benchmark", shared or "Benchmark", 8 if shared else 19, benchmark, priority=2, is_number=True),
+        Column("picks", "Picks", 23, _picks, most=36),
+        Column("benchmark", shared or "Benchmark", 7 if shared else 19, benchmark, priority=2, is_number=True),
         Column("excess", "Excess", 9, _excess, is_number=True),
         Column("trend", "Trend", 10, _trend, priority=4),
         Column("origin", "Opened", 10, _origin, priority=5),
@@ -59,7 +59,8 @@ def missed_words(row: "Week") -> tuple[str, Text] | None:
     """For a missed Monday, why, from the column of the picks on."""
     if not isinstance(row, MissedWeek):
         return None
-    return "picks", literal(f"no batch: {reason_words(row.cause)} ({row.detail})", limit=160, style="quiet")
+    detail = f" ({row.detail})" if row.detail else ""
+    return "picks", literal(f"no batch: {reason_words(row.cause)}{detail}", limit=160, style="quiet")
 
 
 def _sessions(row: "Week", _: int) -> Text:
@@ -71,13 +72,13 @@ def _sessions(row: "Week", _: int) -> Text:
 def _picks(row: "Week", width: int) -> Text:
     if isinstance(row, MissedWeek):
         return Text()
-    slot = width // max(1, len(row.overview.tickers))
-    text = Text()
+    slot = (width + 1) // max(1, len(row.overview.tickers)) - 1
+    picks = []
     for action, ticker in zip(row.overview.actions, row.overview.tickers, strict=True):
         pick = figures.pick(action, ticker, in_words=width >= _FULL_PICKS)
-        pick.pad_right(max(1, slot - pick.cell_len))
-        text.append_text(pick)
-    return text
+        pick.pad_right(max(0, slot - pick.cell_len))
+        picks.append(pick)
+    return Text(" ").join(picks)
 
 
 def _excess(row: "Week", _: int) -> Text:

@@ -1,9 +1,12 @@
 """What stands where there is nothing to list: what is going on, or what to do."""
 
+from typing import cast
+
 from rich.text import Text
 
 from tui.literal import literal
 from tui.status import Link, Status
+from tui.surroundings import House
 from tui.widgets.drawn import Drawn
 
 _FIRST_STEPS = (
@@ -41,7 +44,4 @@ class Welcome(Drawn):
         self.watch(self.app, "status", self.changed, init=False)
 
     def draw(self, width: int) -> Text:
-        from tui.app import AlphaMondayApp
-
-        assert isinstance(self.app, AlphaMondayApp)  # the only app that it stands in
-        return welcome_words(self.app.status)
+        return welcome_words(cast("House", self.app).status)

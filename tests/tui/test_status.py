@@ -1,0 +1,95 @@
+"""The status line never lies: every state has its words."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from core.catch_up import DueKind, NextDue, Report
+from core.scheduler import Phase, SchedulerState
+from core.trading_calendar import EXCHANGE_ZONE
+from core.weeks import Delay
+from db.errors import AlphaMondayError, DatabaseUnavailableError
+from tests.tui.history import NOW
+from tui.mode import Mode
+from tui.status import Link, Source, Status, next_words, notices, scheduler_words, source_words
+from tui.widgets.status_line import state_words
+
+TIINGO = Source("tiingo", "price")
+LEADING = SchedulerState(
+    Phase.LEADING, leader="here:1", since=NOW, next_due=NextDue(DueKind.OPEN, NOW + timedelta(days=3, hours=16))
+)
+STANDING_BY = replace(LEADING, phase=Phase.STANDING_BY, leader="other:7")
+OPEN = Status(Mode.SCHEDULER, database="main", link=Link.OPEN, answered_at=NOW, sources=(TIINGO,), scheduler=LEADING)
+LOST = replace(OPEN, link=Link.LOST, problem=DatabaseUnavailableError("No answer.", "It is tried again."))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (Status(Mode.SCHEDULER), "… opening the database"),
+        (OPEN, "● leading"),
+        (replace(OPEN, scheduler=None), "… starting"),
+        (replace(OPEN, scheduler=STANDING_BY), "○ standing by, other:7 leads"),
+        (replace(OPEN, scheduler=replace(LEADING, phase=Phase.NOT_RUNNING)), "… not running"),
+        (replace(OPEN, mode=Mode.NO_SCHEDULER), "no scheduler"),
+        (replace(OPEN, mode=Mode.READ_ONLY), "read-only"),
+        (replace(OPEN, sources=()), "✗ not scheduling"),
+        (replace(OPEN, link=Link.PREPARING), "… filling the demo"),
+        (LOST, "✗ database lost, retrying"),
+        (replace(OPEN, link=Link.FAILED), "✗ no database, retrying"),
+    ],
+)  # fmt: skip
+def test_the_scheduler(status: Status, words: str) -> None:
+    assert scheduler_words(status).plain == words
+
+
+def test_what_is_next_is_told_in_exchange_time_and_not_while_nobody_knows() -> None:
+    assert next_words(OPEN, NOW, EXCHANGE_ZONE).plain == "next open Mon 09:00 ET (3 d)"
+    assert next_words(OPEN, NOW + timedelta(days=4), EXCHANGE_ZONE).plain == "next open Mon 09:00 ET (now)"
+    assert next_words(LOST, NOW, EXCHANGE_ZONE).plain == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (OPEN, "tiingo · price return"),
+        (replace(OPEN, sources=(TIINGO, Source("csv", "price"))), "tiingo → csv · price return"),
+        (replace(OPEN, sources=()), "no price source"),
+        (replace(OPEN, sources=(Source("simulated", "price"),)), " SIMULATED PRICES "),
+        (replace(OPEN, simulated_batches=True), " SIMULATED PRICES "),
+        (Status(Mode.SCHEDULER), ""),
+    ],
+)
+def test_the_sources(status: Status, words: str) -> None:
+    assert source_words(status).plain == words
+
+
+def test_a_failing_source_is_marked_and_named_with_its_cause() -> None:
+    report = Report(delays=[Delay("rate_limited", "tiingo: hourly limit reached")])
+    failing = replace(OPEN, scheduler=replace(LEADING, last_report=report))
+    assert source_words(failing).plain.endswith("✗")
+    assert [each.plain for each in notices(failing, NOW)] == ["! tiingo: hourly limit reached"]
+    waiting = replace(OPEN, scheduler=replace(LEADING, last_report=Report(delays=[Delay("close_missing", "no close")])))
+    assert notices(waiting, NOW) == []
+
+
+def test_a_lost_database_tells_the_age_of_what_is_shown() -> None:
+    [notice] = notices(LOST, NOW + timedelta(minutes=12))
+    assert notice.plain == "! What is shown was read 12 min ago. No answer. It is tried again."
+
+
+def test_no_source_is_told_only_to_who_can_change_it() -> None:
+    without = replace(OPEN, sources=(), scheduler=None)
+    assert "alpha-monday setup" in notices(without, NOW)[0].plain
+    assert notices(replace(without, mode=Mode.READ_ONLY), NOW) == []
+    broken = replace(without, source_problem=AlphaMondayError("No such source.", "Name another."))
+    assert [each.plain for each in notices(broken, NOW)] == ["! No such source. Name another."]
+
+
+def test_the_line_leaves_out_what_is_only_convenient() -> None:
+    wide, narrow = (state_words(OPEN, NOW, None, width).plain for width in (140, 72))
+    assert "price return" in wide
+    assert "price return" not in narrow
+    assert "next open Mon 09:00 ET" in narrow
+    assert narrow.rstrip().endswith("tiingo")
