@@ -6,13 +6,14 @@ import signal
 import sys
 import termios
 from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any
 
-LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+LEAVING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def leave_on_signals(leave: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Has the running loop await `leave` once when a signal asks the process to end.
+    """Has the running loop await `leave`, once, when a signal asks the process to end.
 
     Textual restores the terminal on leaving, and on nothing that kills the process.
     """
@@ -20,25 +21,41 @@ def leave_on_signals(leave: Callable[[], Coroutine[Any, Any, None]]) -> None:
     leaving: list[asyncio.Task[None]] = []
 
     def told() -> None:
-        forget_terminal_if_gone()
         if not leaving:
             leaving.append(asyncio.ensure_future(leave()))
 
+    def hung_up(_: int, __: FrameType | None) -> None:
+        if terminal_is_gone():
+            draw_nowhere()
+        loop.call_soon_threadsafe(told)
+
     for number in LEAVING_SIGNALS:
         loop.add_signal_handler(number, told)
+    # Not the loop's: this has to run before Textual's own handler of the SIGCONT that comes with a hang-up.
+    signal.signal(signal.SIGHUP, hung_up)
 
 
-def forget_terminal_if_gone() -> None:
-    """Lets everything that is still drawn go nowhere when the terminal was closed.
-
-    Textual's writing thread dies of the first error, and whoever hands it more would then wait for ever.
-    """
-    stream = sys.__stderr__
-    if stream is None:
-        return
+def terminal_is_gone() -> bool:
+    """Whether what is drawn can reach nobody any more."""
     try:
-        termios.tcgetattr(stream.fileno())
+        termios.tcgetattr(_drawn_to())
     except termios.error:
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        return True
+    return False
+
+
+def draw_nowhere() -> None:
+    """Lets everything that is still drawn go nowhere.
+
+    Textual's writing thread dies of the first error, and whoever hands it more would then wait for ever. It would
+    also start a second one on SIGCONT.
+    """
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, _drawn_to())
+    os.close(nowhere)
+    signal.signal(signal.SIGCONT, lambda *_: None)
+
+
+def _drawn_to() -> int:
+    assert sys.__stderr__ is not None  # Textual draws on it, so it is there
+    return sys.__stderr__.fileno()

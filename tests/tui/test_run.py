@@ -18,7 +18,7 @@ import pytest
 from tests.tui.history import NEWEST_WEEK
 
 ENTERS_SCREEN, LEAVES_SCREEN, SHOWS_CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
-_WAIT_AT_MOST_S = 15
+_WAIT_AT_MOST_S = 20
 PROGRAM = """
 import sys
 from core.settings import load_settings
@@ -118,3 +118,16 @@ def test_a_crash_exits_with_failure_and_tells_no_secrets(filled: str, price_file
     assert "Alpha Monday failed: RuntimeError: [/x] no good" in told
     assert "hunter2" not in terminal.written.decode()
     assert "Traceback" not in told
+
+
+def test_a_closed_terminal_ends_the_process(filled: str, price_file: Path) -> None:
+    terminal = started(filled, price_file)
+    os.close(terminal.descriptor)
+    deadline = time.monotonic() + _WAIT_AT_MOST_S
+    while (ended := os.waitpid(terminal.pid, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(terminal.pid, signal.SIGKILL)
+            os.waitpid(terminal.pid, 0)
+            pytest.fail("the process lives on without a terminal")
+        time.sleep(0.05)
+    assert os.waitstatus_to_exitcode(ended[1]) == 0
