@@ -11,6 +11,10 @@ from db.client_programs import run_client
 from db.database import translated
 from db.errors import DatabaseError
 
+# No row can look like this line: in the script every row begins with an id or a name.
+_UNKNOWN_TO_OLD_SERVERS = b"SET transaction_timeout = 0;\n"
+_NOTHING_RESTORED = "Nothing was restored. Check that the file is a backup by alpha-monday"
+
 
 class BackupError(DatabaseError):
     """A backup could not be written, or must not be restored here."""
@@ -74,11 +78,28 @@ def restore(conninfo: str, file: Path) -> None:
             "The database holds batches already; a backup is restored into an empty one only.",
             "Point DATABASE_URL or ALPHA_MONDAY_DATA_DIR at an empty database.",
         )
+    with tempfile.TemporaryDirectory(prefix="alpha-monday-") as private:
+        script = _script_of(file, Path(private))
+        run_client(
+            "psql",
+            ["--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1",
+             "--output=/dev/null", f"--file={script}"],
+            conninfo,
+            f"{_NOTHING_RESTORED} and that the user may create tables.",
+        )  # fmt: skip
+    migrate.up(conninfo)
+
+
+def _script_of(file: Path, directory: Path) -> Path:
+    """The backup as SQL in a file of `directory`, without the setting that servers before 17 do not know."""
+    whole, fitting = directory / "whole.sql", directory / "fitting.sql"
     run_client(
         "pg_restore",
-        ["--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error",
-         "--no-password", "--dbname=", str(file)],  # an empty name: the one in the environment
-        conninfo,
-        "Nothing was restored. Check that the file is a backup by alpha-monday and that the user may create tables.",
-    )  # fmt: skip
-    migrate.up(conninfo)
+        ["--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={whole}", str(file)],
+        "",
+        f"{_NOTHING_RESTORED}.",
+    )
+    with whole.open("rb") as lines, fitting.open("wb") as kept:
+        kept.writelines(line for line in lines if line != _UNKNOWN_TO_OLD_SERVERS)
+    whole.unlink()
+    return fitting
