@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from core.prices.source import PriceSource, PriceSourceError, UnavailableError
+from core.prices.source import MalformedError, PriceSource, PriceSourceError, UnavailableError
 from core.trading_calendar import TradingCalendar, batch_days, monday_of
 from core.valuation import History
 from core.weeks import Delay, Rules, Week
@@ -190,7 +190,10 @@ async def settle(
                 return
             for week in some:
                 if not week.is_settled:
-                    week.consult(history, now)
+                    try:
+                        week.consult(history, now)
+                    except MalformedError as failure:
+                        failures.append(failure)
             still_open += [week for week in some if not week.is_settled]
             if settled := [week for week in some if week.is_settled]:
                 await record(settled)
@@ -210,7 +213,7 @@ async def _ask(
     newest = max(max(week.open_days, default=week.baseline_date) for week in weeks)
     last = min(rules.last_due_session(calendar, now), newest + _EVIDENCE_SPAN)
     try:
-        answer = await source.closes(symbols, min(week.baseline_date for week in weeks), last)
+        return History(await source.closes(symbols, min(week.baseline_date for week in weeks), last), last)
     except PriceSourceError:
         raise
     except Exception as exc:
@@ -220,7 +223,6 @@ async def _ask(
             f"The price source {source.name} failed: {type(exc).__name__}.",
             "The log has the details; update or replace it.",
         ) from exc
-    return History(answer, last)
 
 
 def _chunks(weeks: Sequence[Week]) -> Iterator[Sequence[Week]]:

@@ -16,7 +16,7 @@ from core.clock import Clock
 from core.mixing import refuse_mixing
 from core.trading_calendar import BATCH_DAYS
 from core.valuation import ComputedDay, Opening
-from core.weeks import Delay, SkippedDay, Week
+from core.weeks import Delay, SkippedDay, WaitCause, Week
 from db import batches, checkpoints, events
 from db.database import Database
 from db.events import EventType
@@ -163,14 +163,18 @@ class Recorder:
             return
         rows = _Rows(self._as_of)
         async with self._database.transaction() as connection:
-            lost = await self._open(connection, [week.opening for week in writing if week.opening], rows)
-            kept = [week for week in writing if week.run_date not in lost]
+            too_late, lost = await self._open(connection, [week for week in writing if week.opening], rows)
+            kept = [week for week in writing if week.run_date not in {*too_late, *lost}]
             await self._collect(connection, kept, rows)
             await self._write(connection, rows)
             if existing := [week.batch.id for week in kept if week.batch and not week.opening]:
                 await checkpoints.stop_waiting(connection, existing)
             if rows.events:
                 await events.notify(connection, [week.run_date for week in kept])
+        for run_date in too_late:
+            self.report.unopened[run_date] = Delay(
+                WaitCause.TOO_LATE, "the opening had ended when picks and prices were there"
+            )
         self.lost += lost
         self.report.opened += rows.opened
         self.report.computed += rows.computed
@@ -178,11 +182,18 @@ class Recorder:
         self.report.waiting += len(rows.waiting)
         self.report.delays += [delay for _, _, delay in rows.waiting]
 
-    async def _open(self, connection: AsyncConnection[Any], openings: Sequence[Opening], rows: _Rows) -> list[date]:
-        """Opens what nobody else has opened, and says which weeks somebody had."""
-        if not openings:
-            return []
+    async def _open(
+        self, connection: AsyncConnection[Any], weeks: Sequence[Week], rows: _Rows
+    ) -> tuple[list[date], list[date]]:
+        """Opens what nobody else has opened; gives the weeks whose opening has ended, and those that somebody had."""
+        if not weeks:
+            return [], []
         await events.serialise_openings(connection)
+        now = self._clock.now()  # after the wait for the lock: whoever notes missed weeks has held it
+        too_late = [week.run_date for week in weeks if week.open_before is not None and now >= week.open_before]
+        openings = [week.opening for week in weeks if week.opening and week.run_date not in too_late]
+        if not openings:
+            return too_late, []
         refuse_mixing(await batches.any_source(connection), {opening.source for opening in openings})
         new = await batches.insert(
             connection,
@@ -192,7 +203,7 @@ class Recorder:
         for opening in openings:
             if opening.batch.id in new:
                 rows.opening(opening)
-        return [opening.batch.run_date for opening in openings if opening.batch.id not in new]
+        return too_late, [opening.batch.run_date for opening in openings if opening.batch.id not in new]
 
     async def _collect(self, connection: AsyncConnection[Any], weeks: Iterable[Week], rows: _Rows) -> None:
         """Turns what the weeks know into rows, leaving out what stands already."""

@@ -1,5 +1,6 @@
 """Doing what is due: load what exists, plan, ask for picks, settle, record. One call is one tick."""
 
+import logging
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -11,11 +12,13 @@ from core.catch_up import Existing, Plan, Report, plan, settle
 from core.checkpoints import Recorder
 from core.mixing import refuse_mixing
 from core.picks.check import check_picks
-from core.picks.source import PickSourceError
+from core.picks.source import PickSourceError, PicksUnavailableError
 from core.services import Services
 from core.trading_calendar import monday_of
 from core.weeks import Delay, Week
 from db import batches, checkpoints, leadership
+
+log = logging.getLogger(__name__)
 
 
 async def load(connection: AsyncConnection[Any], services: Services, now: datetime) -> Existing:
@@ -56,7 +59,7 @@ async def run_due_work(
         report.missed = await record_missed(services.database, planned.missed, as_of)
     weeks = await weeks_due(services, planned)
     if planned.opening is not None:
-        weeks += await _week_to_open(services, planned.opening, planned.now, report)
+        weeks += await _week_to_open(services, planned.opening, planned.now, as_of, report)
     report.waiting += planned.resting
     if weeks:
         sources = services.require_sources()
@@ -77,7 +80,9 @@ async def weeks_due(services: Services, planned: Plan) -> list[Week]:
     return [Week.of_active(due.active, picks[due.active.batch.id], due.days, services.calendar) for due in planned.due]
 
 
-async def _week_to_open(services: Services, run_date: date, now: datetime, report: Report) -> list[Week]:
+async def _week_to_open(
+    services: Services, run_date: date, now: datetime, as_of: datetime | None, report: Report
+) -> list[Week]:
     """The week of `run_date` with its picks, or nothing and the reason in the report."""
     if services.pick_source is None:
         report.unopened[run_date] = Delay("no_pick_source", "no pick source is set")
@@ -87,17 +92,19 @@ async def _week_to_open(services: Services, run_date: date, now: datetime, repor
     except PickSourceError as exc:
         report.unopened[run_date] = Delay(exc.code, exc.message)
         return []
-    return [
-        Week.to_open(
-            run_date,
-            drafts,
-            services.pick_source.name,
-            services.rules,
-            services.calendar,
-            now,
-            with_days=False,
-        )
-    ]
+    except Exception as exc:
+        # A defect in a pick source must not keep due days from being written; its text may hold a key.
+        name = services.pick_source.name
+        log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": name})
+        failed = f"the pick source {name} failed: {type(exc).__name__}"
+        report.unopened[run_date] = Delay(PicksUnavailableError.code, failed)
+        return []
+    week = Week.to_open(
+        run_date, drafts, services.pick_source.name, services.rules, services.calendar, now, with_days=False
+    )
+    if as_of is None:
+        week.open_before = services.rules.opens_until(services.calendar, run_date)
+    return [week]
 
 
 async def _note_failed_opening(services: Services, run_date: date, delay: Delay) -> None:

@@ -22,6 +22,7 @@ from psycopg import AsyncConnection
 from core.catch_up import NextDue, Report
 from core.due_work import run_due_work
 from core.services import Services
+from core.stopping import run_until
 from db import leadership
 from db.database import translated
 from db.errors import AlphaMondayError, DatabaseError, DatabaseUnavailableError
@@ -30,8 +31,7 @@ LEADER_FACT = "leader"
 HEARTBEAT_FACT = "heartbeat"
 _STAND_BY = timedelta(seconds=2)
 _RECONNECT = timedelta(seconds=2)
-_GRACE = timedelta(seconds=1)
-_LONGEST_REST = timedelta(minutes=30)
+_LONGEST_REST = timedelta(minutes=5)  # several tries fit into the half hour in which a week can be opened
 _CLOCK_STEP = timedelta(seconds=5)
 
 log = logging.getLogger(__name__)
@@ -173,16 +173,8 @@ class Scheduler:
 
         Raises DatabaseUnavailableError when the database is lost.
         """
-        work = asyncio.create_task(run_due_work(self._services, stopping=self._stopping.is_set))
-        stopped = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                # Between transactions the work ends by itself; a provider that keeps it waiting is not waited for.
-                await asyncio.wait({work}, timeout=_GRACE.total_seconds())
-            if not work.done():
-                return True
-            report, planned = work.result()
+            done = await run_until(self._stopping, run_due_work(self._services, stopping=self._stopping.is_set))
         except DatabaseUnavailableError:
             raise
         except Exception as exc:
@@ -194,11 +186,9 @@ class Scheduler:
             )
             self._change(problem=problem, last_tick=self._services.clock.now())
             return False
-        finally:
-            stopped.cancel()
-            if not work.done():
-                work.cancel()
-                await asyncio.gather(work, return_exceptions=True)
+        if done is None:
+            return True
+        report, planned = done
         now = self._services.clock.now()
         self._change(next_due=planned.next_due, last_tick=now, last_report=report, problem=None)
         if report.did_something:

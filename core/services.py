@@ -145,7 +145,7 @@ def price_chain(settings: Settings, calendar: TradingCalendar) -> tuple[PriceSou
 
     Raises SettingsError for a provider's setting that belongs to no source, and for simulated beside another.
     """
-    _check_providers(settings)
+    check_providers(settings)
     names = settings.price_source
     if SIMULATED in names and len(names) > 1:
         raise SettingsError(
@@ -191,7 +191,8 @@ def _pick_source(settings: Settings, calendar: TradingCalendar, sources: tuple[P
     return pick_source_called(settings.pick_source, settings, calendar, sources)
 
 
-def _check_providers(settings: Settings) -> None:
+def check_providers(settings: Settings) -> None:
+    """Raises SettingsError for a provider's setting that belongs to no source."""
     given = {name.rpartition("_")[0] for name in settings.provider_settings}
     if not given:
         return

@@ -264,6 +264,8 @@ def _read_env_file(file: Path) -> dict[str, str | None]:
 
 
 def _check_known(name: str, layer: str) -> None:
+    if name == f"{PREFIX}DATABASE_URL":
+        raise SettingsError(f"There is no setting {name} ({layer}).", "DATABASE_URL has no prefix; rename it.")
     if name in FIELDS or _PROVIDER_SETTING.fullmatch(name):
         return
     near = difflib.get_close_matches(name, FIELDS, n=1)
@@ -288,9 +290,19 @@ def _malformed(exc: ValidationError, origins: Mapping[str, str]) -> SettingsErro
     )
 
 
+def _is_safe(url: str) -> bool:
+    """Whether `url` is an address that can be taken apart and over which a key may be sent."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.hostname is not None and parts.port != 0
+    except ValueError:  # not told: its text repeats what may be a password
+        return False
+    return whole and _SAFE_URL.fullmatch(url) is not None
+
+
 def _check_provider_urls(settings: Settings, origins: Mapping[str, str]) -> None:
     for name, value in settings.provider_settings.items():
-        if name.endswith("_URL") and not _SAFE_URL.fullmatch(value.get_secret_value()):
+        if name.endswith("_URL") and not _is_safe(value.get_secret_value()):
             raise SettingsError(
                 f"The setting {PREFIX}{name} ({origins[PREFIX + name]}) must be an https address, or http on loopback.",
                 "A key sent over plain http can be read on the way.",

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from core import metrics
 from core.picks.source import PickDraft
-from core.prices.source import ONE, Answer, Basis, Close
+from core.prices.source import ONE, Answer, Basis, Close, MalformedError, is_price
 from db.records import (
     Batch,
     BatchStatus,
@@ -34,14 +34,27 @@ class History:
             for symbol, closes in answer.closes.items()
         }
         self._splits = {
-            symbol: sorted((day, close.split_factor) for day, close in closes.items() if close.split_factor != ONE)
+            symbol: sorted(
+                (day, self._checked(symbol, day, close.split_factor))
+                for day, close in closes.items()
+                if close.split_factor != ONE
+            )
             for symbol, closes in self._closes.items()
         }
 
+    def _checked(self, symbol: str, day: date, number: Decimal) -> Decimal:
+        """`number` if it can be a price or a factor. Raises MalformedError: nothing else is ever computed with."""
+        if not is_price(number):
+            raise MalformedError(
+                f"{self.source} gave a number for {symbol} on {day} that is no price: {str(number)[:40]!r}.",
+                "The day is tried again; if it lasts, use another price source.",
+            )
+        return number
+
     def close(self, symbol: str, day: date) -> Decimal | None:
-        """The close of `symbol` on `day`, as the source sent it."""
+        """The close of `symbol` on `day`, as the source sent it. Raises MalformedError."""
         close = self._closes.get(symbol, NO_CLOSES).get(day)
-        return close.price if close else None
+        return self._checked(symbol, day, close.price) if close else None
 
     def split_factor(self, symbol: str, after: date, until: date) -> Decimal:
         """The product of the split factors after one day up to and including another."""
@@ -52,12 +65,11 @@ class History:
         return product
 
     def trace(self, symbol: str, baseline_date: date, day: date) -> "TracedClose | None":
-        """Both ends of a return of `symbol`, None where either has no close."""
-        closes = self._closes.get(symbol, NO_CLOSES)
-        baseline, close = closes.get(baseline_date), closes.get(day)
+        """Both ends of a return of `symbol`, None where either has no close. Raises MalformedError."""
+        baseline, close = self.close(symbol, baseline_date), self.close(symbol, day)
         if baseline is None or close is None:
             return None
-        return TracedClose(baseline.price, close.price, self.split_factor(symbol, baseline_date, day))
+        return TracedClose(baseline, close, self.split_factor(symbol, baseline_date, day))
 
     def has_close_from(self, symbol: str, day: date) -> bool:
         """Whether there is a close of `symbol` on `day` or later."""

@@ -29,6 +29,8 @@ class WaitCause(StrEnum):
     CLOSE_MISSING = "close_missing"
     SOURCE_BEHIND = "source_behind"
     OTHER_BASIS = "other_basis"
+    BASELINE_MISSING = "baseline_missing"
+    TOO_LATE = "too_late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,10 @@ class Delay:
 
 @dataclass(slots=True)
 class Week:
-    """A week's due work, from an active batch or from picks still to be opened, filled in answer by answer."""
+    """A week's due work, from an active batch or from picks still to be opened, filled in answer by answer.
+
+    `open_before` is when a week that opens by itself may no longer be opened; None where an operator opens it.
+    """
 
     run_date: date
     baseline_date: date
@@ -102,8 +107,8 @@ class Week:
     skipped: dict[date, SkippedDay] = field(default_factory=dict)
     waiting: dict[date, Delay] = field(default_factory=dict)
     unopened: Delay | None = None
+    open_before: datetime | None = None
     _histories: list[History] = field(default_factory=list)
-    _missing: dict[date, MissingCloses] = field(default_factory=dict)
 
     @classmethod
     def of_active(
@@ -196,8 +201,6 @@ class Week:
             valued = value_day(history, self.batch, self.picks, self.baseline_date, day)
             if isinstance(valued, ComputedDay):
                 self.computed[day] = valued
-            elif day not in self._missing or len(valued.symbols) < len(self._missing[day].symbols):
-                self._missing[day] = valued
 
     def conclude(
         self, failures: Sequence[PriceSourceError], rules: Rules, calendar: TradingCalendar, now: datetime
@@ -221,12 +224,21 @@ class Week:
                 f"the batch is priced on the basis {self.basis}; no source of the chain is",
             )
         sources = tuple(history.source for history in self._histories)
-        nobody_traded = all(
-            history.close(symbol, day) is None for history in self._histories for symbol in self.symbols
-        )
-        if nobody_traded and any(history.has_close_after(self.benchmark, day) for history in self._histories):
+        lacking = [
+            tuple(symbol for symbol in self.symbols if history.close(symbol, day) is None)
+            for history in self._histories
+        ]
+        missing = min(lacking, key=len)
+        if not missing:
+            # The day has its closes; that nobody compares them with the baseline now proves nothing about the day.
+            return Delay(
+                WaitCause.BASELINE_MISSING,
+                f"{', '.join(sources)} has closes on {day} but not all of the baseline {self.baseline_date}",
+            )
+        if len(missing) == len(self.symbols) and any(
+            history.has_close_after(self.benchmark, day) for history in self._histories
+        ):
             return SkippedDay(day, SkipReason.BENCHMARK_HAS_NO_CLOSE, self.symbols, sources)
-        missing = self._missing[day].symbols
         if not any(history.has_close_from(self.benchmark, day) for history in self._histories):
             return Delay(WaitCause.SOURCE_BEHIND, f"{', '.join(sources)} has no {self.benchmark} close from {day} on")
         next_session_due = rules.due_at(calendar, calendar.next_session(day))

@@ -27,6 +27,7 @@ POOL_SIZE = 4
 
 _SEE_URL = "Check DATABASE_URL and the user's rights; alpha-monday db up creates a database that is missing."
 _TRY_AGAIN = "Look whether the server runs and can be reached; a scheduler tries again by itself."
+_IN_THE_WAY = frozenset({"40001", "40P01"})  # a serialisation failure, a deadlock
 _USER_INFO = re.compile(r"postgres(?:ql)?://[^:]*:(.*)@", re.DOTALL)
 _PORTS = re.compile(r"[0-9]*(,[0-9]*)*", re.ASCII)
 _KEYS = frozenset({"scram_client_key", "scram_server_key"})  # libpq does not count them among the passwords
@@ -50,6 +51,11 @@ def translate(exc: psycopg.Error) -> DatabaseError:
         )
     if state.startswith("23"):
         return RowRefusedError(f"The database refused a row: {said}", "Nothing was written. Report this as a defect.")
+    if state in _IN_THE_WAY:
+        return DatabaseUnavailableError(
+            f"Another process was in the way: {said}",
+            "Nothing was written. A scheduler's work is tried again by itself; run any other command again.",
+        )
     if state == "42501":
         return DatabaseRefusedError(
             f"The database user lacks a right: {said}",
@@ -179,7 +185,8 @@ class Database:
 
     async def _configure(self, connection: AsyncConnection[Any]) -> None:
         await connection.execute(
-            "select set_config('timezone', 'UTC', false), set_config('default_transaction_read_only', %s, false)",
+            "select set_config('timezone', 'UTC', false), set_config('default_transaction_read_only', %s, false), "
+            "set_config('default_transaction_isolation', 'read committed', false)",
             ("on" if self.read_only else "off",),
         )
 
@@ -216,10 +223,22 @@ class Database:
     async def notifications(self) -> AsyncIterator[frozenset[str]]:
         """The run dates (ISO) that each write names, as they come; ends with an error when the connection is lost.
 
-        The first item is empty and says that listening has begun; a later empty one says that too many to name changed.
+        The first item is empty and says that listening has begun; a later empty one says that anything may have
+        changed.
         """
         async with self.dedicated() as connection:
             await connection.execute(f"listen {CHANNEL}")
             yield frozenset()
             async for notification in connection.notifies():
-                yield frozenset(json.loads(notification.payload))
+                yield _run_dates_in(notification.payload)
+
+
+def _run_dates_in(payload: str) -> frozenset[str]:
+    """What a notification names; nothing where it is of another form, for any session may send one."""
+    try:
+        named = json.loads(payload)
+    except (ValueError, RecursionError):
+        return frozenset()
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        return frozenset()
+    return frozenset(named)

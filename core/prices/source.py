@@ -18,6 +18,7 @@ ONE = Decimal(1)
 _PRICE = re.compile(r"[0-9]{1,32}(\.[0-9]{1,32})?", re.ASCII)
 _INTEGER_DIGITS = 12
 _DECIMAL_DIGITS = 12
+_TOO_LARGE = Decimal(10) ** _INTEGER_DIGITS
 
 
 class Basis(StrEnum):
@@ -116,6 +117,14 @@ class MalformedError(PriceSourceError):
     """The source answered nonsense."""
 
     code = "malformed"
+
+
+def is_price(value: object) -> bool:
+    """Whether `value` is a positive finite decimal of at most 12 integer and 12 decimal digits."""
+    if type(value) is not Decimal or not value.is_finite() or not 0 < value < _TOO_LARGE:
+        return False
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -_DECIMAL_DIGITS
 
 
 def parse_price(text: str) -> Decimal:

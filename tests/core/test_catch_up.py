@@ -151,3 +151,18 @@ async def test_a_defect_of_one_source_neither_stops_the_next_nor_tells_its_text(
     assert with_another.computed[MONDAY].source == "scripted"
     assert alone.waiting[MONDAY].cause == "unavailable"
     assert alone.waiting[MONDAY].detail == "The price source defective failed: KeyError."
+
+
+async def test_a_malformed_number_leaves_its_week_waiting_and_no_other() -> None:
+    prices = {day: Close(Decimal(100)) for day in (BASELINE, MONDAY)}
+    answer = ScriptedPrices({**dict.fromkeys(SYMBOLS, prices), "BAD": {**prices, MONDAY: Close(Decimal(-5))}})
+    bad = week_of(MONDAY)
+    bad.picks = (replace(bad.picks[0], ticker="BAD"), *bad.picks[1:])
+    good = week_of(MONDAY)
+
+    async def record(weeks: Sequence[Week]) -> None:
+        return
+
+    await settle([bad, good], [answer], CALENDAR, RULES, exchange("2026-11-16", "17:00"), record)
+    assert set(good.computed) == {MONDAY}
+    assert bad.waiting[MONDAY].cause == "malformed"

@@ -1,7 +1,9 @@
 """Writing weeks: all of one or nothing, and once however many write."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -12,6 +14,7 @@ from core.backfill import backfill
 from core.batches import record_missed
 from core.due_work import due_work, run_due_work
 from core.mixing import MixedPricesError
+from core.picks.source import PickDraft
 from core.services import Services
 from db.embedded import EmbeddedServer
 from db.errors import RowRefusedError
@@ -158,3 +161,42 @@ async def test_simulated_prices_do_not_fill_the_days_of_real_batches(world: Worl
             with pytest.raises(MixedPricesError):
                 await attempt
         assert world.rows() == before
+
+
+class SlowPicks:
+    """A pick source that takes until `answers_at`, or has a defect."""
+
+    name = "slow"
+
+    def __init__(self, world: World, answers_at: str, defect: Exception | None = None) -> None:
+        self._world, self._answers_at, self._defect = world, answers_at, defect
+
+    async def picks(self, run_date: date) -> Sequence[PickDraft]:
+        self._world.clock.instant = exchange(run_date.isoformat(), self._answers_at)
+        if self._defect is not None:
+            raise self._defect
+        return PICKS
+
+
+@pytest.mark.parametrize(("answers_at", "opened"), [("09:29", 1), ("09:30", 0), ("09:45", 0)])
+async def test_a_week_does_not_open_by_itself_after_the_opening_has_ended(
+    world: World, answers_at: str, opened: int
+) -> None:
+    """Whoever picks after trading has started knows more than a pick may know."""
+    async with world.services() as services:
+        slow = replace(services, pick_source=SlowPicks(world, answers_at))
+        report, _ = await run_due_work(slow)
+    assert report.opened == opened
+    assert len(world.rows("select from batches")) == opened
+    assert not opened or not report.unopened
+    assert opened or report.unopened[FIRST].cause == "too_late"
+
+
+async def test_a_defect_of_a_pick_source_keeps_no_day_from_being_written(world: World) -> None:
+    async with world.services() as services:
+        await run_due_work(services)
+        world.clock.instant = exchange("2020-01-13", "09:10")
+        broken = replace(services, pick_source=SlowPicks(world, "09:10", RuntimeError("s3cret")))
+        report, _ = await run_due_work(broken)
+    assert report.computed + report.skipped == 7
+    assert report.unopened[SECOND].detail == "the pick source slow failed: RuntimeError"

@@ -1,6 +1,7 @@
 """Settings: their layers, their names, their forms, and the file that lists them."""
 
 import re
+import traceback
 from collections.abc import Callable
 from datetime import time, timedelta
 from pathlib import Path
@@ -161,6 +162,16 @@ class TestMistakes:
         assert layer in caught.value.message
         assert "ALPHA_MONDAY_PRICE_SOURCE" in caught.value.remedy
 
+    def test_the_address_of_the_database_has_no_prefix(
+        self, place: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        layer = place("ALPHA_MONDAY_DATABASE_URL", "https://user:geheimnis@host/base", monkeypatch)
+        with pytest.raises(SettingsError) as caught:
+            load_settings()
+        assert f"ALPHA_MONDAY_DATABASE_URL ({layer})" in caught.value.message
+        assert "DATABASE_URL has no prefix" in caught.value.remedy
+        assert "geheimnis" not in str(caught.value) + caught.value.remedy
+
     @pytest.mark.parametrize(
         ("name", "value"),
         [
@@ -186,6 +197,9 @@ class TestMistakes:
             ("NAME_URL", "http://prices.test/key"),
             ("NAME_URL", "prices.test"),
             ("NAME_URL", "http://localhost.prices.test/"),
+            ("NAME_URL", "https://user:geheimnis℀@host/"),
+            ("NAME_URL", "https://user:geheimnis"),
+            ("NAME_URL", "https://[geheimnis"),
         ],
     )
     def test_a_malformed_value(
@@ -196,6 +210,7 @@ class TestMistakes:
             load_settings()
         assert f"ALPHA_MONDAY_{name} ({layer})" in caught.value.message
         assert value not in caught.value.message, "it may be a secret in the wrong place"
+        assert "geheimnis" not in "".join(traceback.format_exception(caught.value))
         assert caught.value.remedy
 
     def test_times_that_do_not_fit_each_other(self, place: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:

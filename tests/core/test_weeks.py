@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -179,6 +180,24 @@ def test_a_source_on_another_basis_does_not_serve_the_batch() -> None:
 def test_an_answer_without_the_baseline_cannot_measure() -> None:
     week = concluded(week_of(TUESDAY), history({"CCC": {BASELINE}}), now="2026-11-17")
     assert TUESDAY in week.waiting
+
+
+def test_a_baseline_that_is_out_of_reach_proves_nothing_about_the_day() -> None:
+    """A file that was cut short at its beginning: every day's own close is there, and no return can be measured."""
+    week = concluded(week_of(TUESDAY), history({symbol: {BASELINE} for symbol in SYMBOLS}), now="2027-06-01")
+    assert not week.skipped
+    assert week.waiting[TUESDAY].cause == WaitCause.BASELINE_MISSING
+
+
+@pytest.mark.parametrize(
+    "price",
+    [Decimal(-5), Decimal(0), Decimal("NaN"), Decimal("Infinity"), Decimal("1e12"), Decimal("1e-13"), 1.5, None],
+)
+def test_a_number_that_is_no_price_is_never_computed_with(price: object) -> None:
+    closes = {symbol: {BASELINE: Close(Decimal(100)), MONDAY: Close(Decimal(100))} for symbol in SYMBOLS}
+    closes["BBB"][MONDAY] = Close(cast("Decimal", price))
+    with pytest.raises(MalformedError, match="BBB on 2026-11-16"):
+        week_of(MONDAY).consult(History(Answer("scripted", Basis.PRICE, closes), MONDAY), exchange("2026-11-16"))
 
 
 def test_nothing_later_than_allowed_is_seen() -> None:

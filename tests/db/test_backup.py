@@ -1,6 +1,7 @@
 """Backup and restore: every row there and back, nothing overwritten, nothing shown."""
 
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from db import events, migrate
 from db.backup import BackupError, backup, restore
-from db.client_programs import client_environment
+from db.client_programs import client_environment, run_client
 from db.embedded import EmbeddedServer
 from db.errors import DatabaseError, DatabaseUnavailableError
 from tests.db.rows import finish, insert
@@ -139,6 +141,75 @@ def test_a_file_that_is_no_backup(conninfo: str, tmp_path: Path, content: bytes)
     assert every_row(conninfo) == before
 
 
+@pytest.mark.parametrize("table", ["batches", "schema_migrations", "other"])
+def test_another_programs_dump_changes_nothing(
+    server: EmbeddedServer, bare_conninfo: str, table: str, tmp_path: Path
+) -> None:
+    """Not even a database is made for it."""
+    with psycopg.connect(bare_conninfo, autocommit=True) as connection:
+        connection.execute(sql.SQL("create table {} (id int)").format(sql.Identifier(table)))
+        connection.execute("create schema elsewhere")
+        connection.execute("create table elsewhere.batches (id int)")
+        connection.execute("create table elsewhere.schema_migrations (id int)")
+    backup(bare_conninfo, tmp_path / "backup")
+    with pytest.raises(BackupError, match="is no backup of alpha-monday's") as caught:
+        restore(server.conninfo("never_made"), tmp_path / "backup")
+    assert "alpha-monday db backup wrote" in caught.value.remedy
+    with psycopg.connect(server.conninfo("postgres")) as connection:
+        assert not connection.execute("select from pg_database where datname = 'never_made'").fetchall()
+
+
+def test_a_batch_that_is_being_opened_is_not_cleared_away(filled: str, bare_conninfo: str, tmp_path: Path) -> None:
+    """Whoever has the openings' lock first is waited for, and what it committed is seen."""
+    file = tmp_path / "backup"
+    backup(filled, file)
+    migrate.up(bare_conninfo)
+    caught: list[Exception] = []
+
+    def restoring() -> None:
+        try:
+            restore(bare_conninfo, file)
+        except BackupError as exc:
+            caught.append(exc)
+
+    with psycopg.connect(bare_conninfo) as opener:
+        opener.execute("select pg_advisory_xact_lock(%s)", (events._OPENINGS_KEY,))
+        batch_id = insert(opener, "batches")
+        thread = threading.Thread(target=restoring)
+        thread.start()
+        thread.join(2)
+        assert thread.is_alive()
+        opener.commit()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert "holds batches already" in str(caught)
+    with psycopg.connect(bare_conninfo) as connection:
+        assert connection.execute("select id from batches").fetchall() == [(batch_id,)]
+
+
+def test_no_batch_is_opened_during_a_restore(
+    filled: str, bare_conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "backup"
+    backup(filled, file)
+    held: dict[str, bool] = {}
+
+    def noting(program: str, *arguments: Any) -> str:
+        printed = run_client(program, *arguments)
+        with psycopg.connect(bare_conninfo) as connection:
+            row = connection.execute("select pg_try_advisory_xact_lock(%s)", (events._OPENINGS_KEY,)).fetchone()
+        held[program] = row == (False,)
+        return printed
+
+    monkeypatch.setattr("db.backup.run_client", noting)
+    restore(bare_conninfo, file)
+    assert held["psql"]
+    with psycopg.connect(bare_conninfo) as connection:
+        row = connection.execute("select pg_try_advisory_xact_lock(%s)", (events._OPENINGS_KEY,)).fetchone()
+    assert row == (True,)
+    assert every_row(bare_conninfo) == every_row(filled)
+
+
 def test_a_backup_cut_short_restores_nothing(filled: str, bare_conninfo: str, tmp_path: Path) -> None:
     whole, part = tmp_path / "whole", tmp_path / "part"
     backup(filled, whole)
@@ -154,7 +225,7 @@ def test_no_file_and_no_server(conninfo: str, tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "missing"):
         with pytest.raises(BackupError, match="There is no file"):
             restore(conninfo, place)
-    (tmp_path / "file").touch()
+    backup(conninfo, tmp_path / "file")
     with pytest.raises(DatabaseUnavailableError):
         restore("postgresql://127.0.0.1:1/x", tmp_path / "file")
 
@@ -173,7 +244,7 @@ def test_the_password_travels_in_the_environment_alone(
     backup(f"{filled} password={PASSWORD}", tmp_path / "backup")
     restore(f"{bare_conninfo} password={PASSWORD}", tmp_path / "backup")
     programs = [Path(arguments[0]).name for arguments, _ in started]
-    assert [name for name in programs if name.startswith("pg_")] == ["pg_dump", "pg_restore"]
+    assert [name for name in programs if name.startswith("pg_")] == ["pg_dump", "pg_restore", "pg_restore"]
     assert "psql" in programs
     for arguments, environment in started:
         assert not [argument for argument in arguments if PASSWORD in argument]

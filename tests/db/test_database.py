@@ -1,7 +1,7 @@
 """Connections: what each way of failing is called, what a session may do, and that a lost one is got over."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -94,6 +94,14 @@ class TestFailures:
         error = psycopg.OperationalError(f'connection to server at "h" failed: FATAL:  the database system is {state}')
         assert type(translate(error)) is DatabaseUnavailableError
 
+    @pytest.mark.parametrize("error", [psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected])
+    def test_another_process_in_the_way_is_no_lost_server(self, error: type[psycopg.Error]) -> None:
+        found = translate(error("could not go on"))
+        assert type(found) is DatabaseUnavailableError
+        assert "Another process was in the way" in found.message
+        assert "cannot be reached" not in found.message
+        assert "is tried again" in found.remedy
+
     def test_the_cause_is_kept(self) -> None:
         with pytest.raises(DatabaseUnavailableError) as caught, translated():
             raise psycopg.InterfaceError("the connection is closed")
@@ -170,6 +178,24 @@ class TestSessions:
             cursor = await connection.execute("show timezone")
             assert await cursor.fetchone() == ("UTC",)
 
+    async def test_the_servers_usual_isolation_does_not_matter(self, conninfo: str) -> None:
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("alter database {} set default_transaction_isolation = 'serializable'").format(
+                    sql.Identifier(connection.info.dbname)
+                )
+            )
+        async with Database(conninfo) as database:
+            for opening, expected in (
+                (database.connection, "read committed"),
+                (database.transaction, "read committed"),
+                (database.dedicated, "read committed"),
+                (database.snapshot, "repeatable read"),
+            ):
+                async with opening() as connection:
+                    cursor = await connection.execute("show transaction_isolation")
+                    assert await cursor.fetchone() == (expected,)
+
     async def test_a_transaction_is_undone_by_an_error(self, conninfo: str) -> None:
         async with Database(conninfo) as database:
             with suppress(ZeroDivisionError):
@@ -203,6 +229,21 @@ class TestSessions:
             kill(server, "listener")
             with pytest.raises(DatabaseUnavailableError):
                 await asyncio.wait_for(anext(heard), 5)
+
+    @pytest.mark.parametrize(
+        "payload", ["", "nonsense", "1", "null", '"2020-01-06"', '{"2020-01-06": 1}', "[1]", '["a", []]', "[" * 7000]
+    )
+    async def test_a_notification_of_another_form_says_that_anything_changed(self, conninfo: str, payload: str) -> None:
+        async with Database(conninfo) as database:
+            heard = database.notifications()
+            assert await anext(heard) == frozenset()
+            async with database.connection() as connection:
+                await connection.execute("select pg_notify(%s, %s)", (CHANNEL, payload))
+                await connection.execute("select pg_notify(%s, %s)", (CHANNEL, '["2020-01-06"]'))
+            assert await asyncio.wait_for(anext(heard), 5) == frozenset()
+            assert await asyncio.wait_for(anext(heard), 5) == frozenset({"2020-01-06"})
+            assert isinstance(heard, AsyncGenerator)
+            await heard.aclose()
 
 
 class TestReaders:

@@ -149,8 +149,8 @@ class HomeScreen(HouseScreen):
         self.house.note_simulated(rows)
         was_first = self.table.cursor == 0
         self.table.show(rows, week_columns(rows, self._today()))
-        if was_first and self.house.status.link is Link.PREPARING:
-            self.table.move_to(0)  # weeks are added above; nobody has chosen the one that was the newest
+        if was_first:
+            self.table.move_to(0)  # the newest week is followed, as the end of a log is; any other row is kept
         self._show_welcome()
         self.refresh_frame()
         if self._wants_last:

@@ -41,7 +41,8 @@ async def latest(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     elif detail is None:
         print_line(NO_BATCHES)
     else:
-        _print_batch(detail, detail.days[-1:])
+        # A batch's last days are a weekend: the newest day that has prices says how it stands.
+        _print_batch(detail, [each for each in detail.days if each in (detail.latest_computed, day)])
     return 0
 
 

@@ -50,6 +50,10 @@ def run_command(args: argparse.Namespace, usage_error: Callable[[str], NoReturn]
     try:
         loaded = load_settings(_command_line(args), env_file=getattr(args, "env_file", None))
         secrets = loaded.settings.secrets()
+        if loaded.settings.provider_settings:
+            from core.services import check_providers  # imports much, which not every command needs
+
+            check_providers(loaded.settings)
         code = _dispatch(args, loaded, secrets)
         flush_output()
     except KeyboardInterrupt:

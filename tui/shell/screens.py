@@ -1,6 +1,7 @@
 """The commands that open the terminal's screens: the TUI itself, and the demo."""
 
 import argparse
+import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +22,15 @@ class LogUnwritableError(AlphaMondayError):
     code = "log"
 
 
+class NoTerminalError(AlphaMondayError):
+    """There is nothing to draw on, or nobody to press keys."""
+
+    code = "no_terminal"
+
+
 def open_screens(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens the TUI and gives its exit code."""
+    _require_terminal()
     _log(loaded.settings)
     from tui.app import run
 
@@ -33,6 +41,7 @@ def open_screens(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 def open_demo(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens the TUI on the demo's own database, filled up to now, and gives its exit code."""
+    _require_terminal()
     _log(loaded.settings)
     from tui.app import run
 
@@ -49,6 +58,14 @@ def open_demo(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         await fill(services)
 
     return run(loaded.settings, Mode.DEMO, opener=opener, prepare=prepare)
+
+
+def _require_terminal() -> None:
+    """The screens are drawn on stderr, so that is what has to be a terminal, and stdin for the keys."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise NoTerminalError(
+            "The TUI needs a terminal.", "Without one, use alpha-monday --headless or a command (alpha-monday --help)."
+        )
 
 
 def _log(settings: Settings) -> Path:

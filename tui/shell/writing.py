@@ -23,12 +23,13 @@ from core.picks.source import PickDraft
 from core.scheduler import Scheduler
 from core.services import Access, Services, open_services, pick_source_called
 from core.settings import LoadedSettings
+from core.stopping import run_until
 from core.trading_calendar import monday_of
 from tui.output import print_json, print_line
 
 log = logging.getLogger(__name__)
 UNFINISHED = 3
-_LAST_WAIT_S = 0.3
+_ENDS_WITHIN_S = 1.8
 STANDARD_INPUT = Path("-")
 STANDARD_INPUT_LABEL = "standard input"
 
@@ -79,12 +80,15 @@ async def backfill(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         for run_date, drafts in weeks.items()
         if (args.first is None or run_date >= args.first) and (args.last is None or run_date <= args.last)
     }
-    with _stop_on_signals() as stopping:
+    with _stop_on_signals(UNFINISHED) as stopping:
         async with open_services(loaded.settings, _access(args)) as services:
-            report = await backfilling.backfill(
-                services, chosen, as_of=args.as_of, dry_run=args.dry_run, stopping=stopping.is_set
+            report = await run_until(
+                stopping,
+                backfilling.backfill(
+                    services, chosen, as_of=args.as_of, dry_run=args.dry_run, stopping=stopping.is_set
+                ),
             )
-    return _tell(args, loaded, report, would=args.dry_run, stopped=stopping.is_set())
+    return _tell(args, loaded, report or Report(), would=args.dry_run, stopped=stopping.is_set())
 
 
 async def fail(args: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -100,16 +104,16 @@ async def fail(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 async def once(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Does all work due, or that was due at `--as-of`, and ends."""
-    with _stop_on_signals() as stopping:
+    with _stop_on_signals(UNFINISHED) as stopping:
         async with open_services(loaded.settings, Access.WRITE) as services:
             _require_everything(services)
-            report, _ = await run_due_work(services, args.as_of, stopping=stopping.is_set)
-    return _tell(args, loaded, report, stopped=stopping.is_set())
+            done = await run_until(stopping, run_due_work(services, args.as_of, stopping=stopping.is_set))
+    return _tell(args, loaded, done[0] if done else Report(), stopped=stopping.is_set())
 
 
 async def headless(_: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Schedules until SIGINT or SIGTERM."""
-    with _stop_on_signals() as stopping:
+    with _stop_on_signals(0) as stopping:
         async with open_services(loaded.settings, Access.WRITE) as services:
             _require_everything(services)
             scheduler = Scheduler(services)
@@ -118,15 +122,7 @@ async def headless(_: argparse.Namespace, loaded: LoadedSettings) -> int:
             await scheduler.run()
             stopper.cancel()
     log.info("stopped", extra={"event": "stopped"})
-    _end_in(_LAST_WAIT_S)
     return 0
-
-
-def _end_in(seconds: float) -> None:
-    """Ends the process by then: a source that hangs in a thread would keep asyncio and the interpreter from ending."""
-    ending = threading.Timer(seconds, os._exit, [0])
-    ending.daemon = True
-    ending.start()
 
 
 def _require_everything(services: Services) -> None:
@@ -141,12 +137,24 @@ async def _stop_when(stopping: asyncio.Event, scheduler: Scheduler) -> None:
 
 
 @contextmanager
-def _stop_on_signals() -> Iterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set: work ends between transactions instead of inside one."""
+def _stop_on_signals(exit_code: int) -> Iterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set: work ends between transactions instead of inside one.
+
+    What still hangs after that, a server that does not answer or a source in a thread, ends with the process: an open
+    transaction is undone by the server.
+    """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        if not stopping.is_set():
+            stopping.set()
+            ending = threading.Timer(_ENDS_WITHIN_S, os._exit, [exit_code])
+            ending.daemon = True
+            ending.start()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, told)
     try:
         yield stopping
     finally:

@@ -109,6 +109,18 @@ def test_help_and_version_answer(alpha_monday: CommandLine) -> None:
     assert re.fullmatch(r"alpha-monday \d+\.\d+\S*\n", alpha_monday("--version").out)
 
 
+@pytest.mark.parametrize("typed", [("latest",), ("config",), ("db", "status"), ("db", "url"), ("doctor",)])
+def test_a_key_of_no_installed_source_is_refused_by_every_command(
+    market: Market, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch, typed: tuple[str, ...]
+) -> None:
+    assert alpha_monday("config").code == 0
+    monkeypatch.setenv("ALPHA_MONDAY_TINGO_KEY", "geheimnis")
+    told = alpha_monday(*typed, "--json")
+    assert (told.code, told.error["code"]) == (1, "settings")
+    assert "ALPHA_MONDAY_TINGO_KEY" in told.error["message"]
+    assert "geheimnis" not in told.out + told.err
+
+
 @pytest.fixture(params=["buffered", "unbuffered"])
 def buffering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failing write is met at the end, or where it happens."""
