@@ -25,7 +25,7 @@ CHANNEL = "alpha_monday"
 CONNECT_TIMEOUT_S = 5
 POOL_SIZE = 4
 
-_SEE_URL = "Check DATABASE_URL and the user's rights; alpha-monday db up creates a database that is missing."
+_SEE_URL = "Check DATABASE_URL and the user's rights."
 _TRY_AGAIN = "Look whether the server runs and can be reached; a scheduler tries again by itself."
 _IN_THE_WAY = frozenset({"40001", "40P01"})  # a serialisation failure, a deadlock
 _USER_INFO = re.compile(r"postgres(?:ql)?://[^:]*:(.*)@", re.DOTALL)
@@ -61,7 +61,11 @@ def translate(exc: psycopg.Error) -> DatabaseError:
             f"The database user lacks a right: {said}",
             "Ask the database's owner to grant it (alpha-monday db up).",
         )
-    if state.startswith("28") or state == "3D000" or _server_said_no(exc, said):
+    if state == "3D000" or ("FATAL:" in said and 'database "' in said and "does not exist" in said):
+        return DatabaseRefusedError(
+            f"There is no such database yet: {said}", "Run alpha-monday db up to create it, or correct DATABASE_URL."
+        )
+    if state.startswith("28") or _server_said_no(exc, said):
         return DatabaseRefusedError(f"The database refused the connection: {said}", _SEE_URL)
     if isinstance(exc, psycopg.OperationalError) or exc.sqlstate is None:
         return DatabaseUnavailableError(f"The database cannot be reached: {said}", _TRY_AGAIN)

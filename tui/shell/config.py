@@ -51,7 +51,7 @@ def _shown(value: object) -> str | None:
         return duration_words(value)
     if isinstance(value, time):
         return f"{value:%H:%M}"
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    return (",".join(value) or None) if isinstance(value, tuple) else str(value)
 
 
 def _shown_provider(name: str, value: SecretStr, secrets: Iterable[str]) -> str:
