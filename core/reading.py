@@ -1,6 +1,6 @@
 """What screens and commands read: batches, one batch whole, events. Reads never write and never migrate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -202,9 +202,3 @@ async def event_page(
     async with services.database.connection() as connection:
         found = await events.page(connection, cursor=cursor, limit=limit + 1, event_type=event_type, batch_id=batch_id)
     return EventPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
-
-
-async def waiting_days(services: Services) -> Sequence[WaitingDay]:
-    """Every due day that waits for a close, oldest first."""
-    async with services.database.connection() as connection:
-        return await checkpoints.waiting(connection)

@@ -28,7 +28,6 @@ from db.database import translated
 from db.errors import AlphaMondayError, DatabaseError, DatabaseUnavailableError
 
 LEADER_FACT = "leader"
-HEARTBEAT_FACT = "heartbeat"
 _STAND_BY = timedelta(seconds=2)
 _RECONNECT = timedelta(seconds=2)
 _LONGEST_REST = timedelta(minutes=5)  # several tries fit into the half hour in which a week can be opened

@@ -21,21 +21,9 @@ async def try_lead(connection: AsyncConnection[Any]) -> bool:
     return bool(row and row[0])
 
 
-async def somebody_leads(connection: AsyncConnection[Any]) -> bool:
-    """Whether any session holds the leader's lock."""
-    cursor = await connection.execute(_SQL["somebody_leads"], {"key": _LEADER_KEY})
-    row = await cursor.fetchone()
-    return bool(row and row[0])
-
-
 async def note(connection: AsyncConnection[Any], name: str, value: Mapping[str, Any]) -> None:
     """Keeps `value` under `name`, replacing the one before."""
     await connection.execute(_SQL["note"], {"name": name, "value": json.dumps(value)})
-
-
-async def forget(connection: AsyncConnection[Any], name: str) -> None:
-    """Drops the fact `name`."""
-    await connection.execute(_SQL["forget"], {"name": name})
 
 
 async def facts(connection: AsyncConnection[Any]) -> dict[str, SchedulerFact]:
