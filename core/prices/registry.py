@@ -10,6 +10,7 @@ _PRICE_SOURCES: Registry[PriceOptions, PriceSource] = Registry(
     built_in={
         "csv": "core.prices.csv_file:CsvPrices.from_options",
         "simulated": "core.prices.simulated:SimulatedPrices.from_options",
+        "tiingo": "core.prices.tiingo:TiingoPrices.from_options",
     },
 )
 

@@ -55,6 +55,9 @@ class PriceSource(Protocol):
     """A provider of daily closes.
 
     `settle_delay` is the time after a session's close that this source needs before its closes are final.
+
+    A source that knows how many questions its provider still answers may also have `quota_left: int | None`, which
+    screens show (None while it is unknown); it is looked at after each question, so it must not ask anybody.
     """
 
     @property

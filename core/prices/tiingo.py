@@ -1,0 +1,119 @@
+"""Closes from Tiingo's end-of-day service: raw closes and split factors, one symbol a request."""
+
+import re
+from collections.abc import Iterable
+from datetime import date, timedelta
+from decimal import Decimal
+from http import HTTPStatus
+
+from core.csv_rows import parse_date
+from core.plugins import needed
+from core.prices.http import Patience, Provider, Question, Reply, checked_key, parse_json
+from core.prices.source import Answer, Basis, Close, PriceOptions, is_price
+
+ADDRESS = "https://api.tiingo.com"
+# A close belongs to a date, not to a moment: any time but midnight would leave open which date is meant.
+_MIDNIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T00:00:00(\.0{1,6})?(Z|\+00:00))?", re.ASCII)
+# "You have run over your hourly request allocation", "... your 500 symbol look up for this month".
+_LIMIT = re.compile(r"limit|allocation|quota|run over|exceed|too many|look ?up", re.IGNORECASE)
+_KEY_REFUSED = re.compile(r"token|api key|credential|unauthori[sz]ed|permission", re.IGNORECASE)
+_NOT_FOUND = re.compile(r"not found", re.IGNORECASE)
+
+
+class TiingoPrices:
+    """A price source that asks Tiingo. Its closes are ready about 17:30 at the exchange, after a close at 16:00."""
+
+    name = "tiingo"
+    basis = Basis.PRICE
+    settle_delay = timedelta(minutes=90)
+
+    def __init__(self, key: str, address: str = ADDRESS, patience: Patience | None = None) -> None:
+        """Raises SettingsError for a key or an address that cannot be one."""
+        key = checked_key(self.name, key)
+        headers = {"Authorization": f"Token {key}"}
+        self._provider = Provider(self.name, address=address, key=key, headers=headers, patience=patience)
+
+    @classmethod
+    def from_options(cls, options: PriceOptions) -> "TiingoPrices":
+        """Raises `MissingSettingError` without a key."""
+        key = needed(options.key, "price source 'tiingo'", "ALPHA_MONDAY_TIINGO_KEY")
+        return cls(key, options.url or ADDRESS)
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        """Every close from `first` to `last`; a symbol that Tiingo does not find is unknown.
+
+        Raises a `PriceSourceError`.
+        """
+        query = {"startDate": first.isoformat(), "endDate": last.isoformat(), "format": "json"}
+        questions = {
+            symbol: Question(("tiingo", "daily", _ticker(symbol), "prices"), query) for symbol in sorted(set(symbols))
+        }
+        answered = await self._provider.ask(questions, lambda symbol, reply: self._read(symbol, reply, first, last))
+        return Answer(
+            source=self.name,
+            basis=self.basis,
+            closes={symbol: closes for symbol, closes in answered.items() if closes is not None},
+            unknown=frozenset(symbol for symbol, closes in answered.items() if closes is None),
+        )
+
+    def _read(self, symbol: str, reply: Reply, first: date, last: date) -> dict[date, Close] | None:
+        """The closes in one answer in order of time; None if the symbol is unknown. Raises a `PriceSourceError`."""
+        try:
+            content = parse_json(reply.body)
+        except ValueError as exc:
+            status = "" if reply.status == HTTPStatus.OK else f" (HTTP {reply.status})"
+            raise self._provider.malformed(f"no JSON for {symbol}{status}: {self._provider.said(exc)}") from exc
+        if reply.status != HTTPStatus.OK or not isinstance(content, list):
+            self._check_unknown(symbol, content, reply.status)
+            return None
+        closes: dict[date, Close] = {}
+        for row in content:
+            try:
+                day, close = _read_row(row)
+            except ValueError as exc:
+                raise self._provider.malformed(f"{symbol}: {self._provider.said(exc)}") from None  # it may say the key
+            if not first <= day <= last:
+                raise self._provider.malformed(f"a close of {symbol} on {day}, which was not asked for")
+            if day in closes:
+                raise self._provider.malformed(f"a second close of {symbol} on {day}")
+            closes[day] = close
+        return dict(sorted(closes.items()))
+
+    def _check_unknown(self, symbol: str, content: object, status: int) -> None:
+        """Returns if `symbol` is unknown; raises for limits and refusals, which come under any status, and the rest."""
+        detail = content.get("detail") if isinstance(content, dict) else None
+        if not isinstance(detail, str):
+            raise self._provider.malformed(f"neither closes nor a reason for {symbol} (HTTP {status})")
+        said, words = self._provider.said(detail), detail.replace(_ticker(symbol), "")
+        if _LIMIT.search(words):
+            raise self._provider.rate_limited(said)
+        if _KEY_REFUSED.search(words):
+            raise self._provider.unauthorised(said)
+        if status != HTTPStatus.NOT_FOUND or not _NOT_FOUND.search(words):
+            raise self._provider.malformed(f"{symbol}: {said}")
+
+
+def _ticker(symbol: str) -> str:
+    return symbol.replace(".", "-")
+
+
+def _read_row(row: object) -> tuple[date, Close]:
+    """The date and the close in one row. Raises ValueError, whose text the caller shortens and redacts."""
+    if not isinstance(row, dict):
+        raise ValueError("a row that is no object")  # noqa: TRY004 - wrong content is one error, whatever its type
+    written = row.get("date")
+    found = _MIDNIGHT.fullmatch(written) if isinstance(written, str) else None
+    if not found:
+        raise ValueError(f"not a date: {_shown(written)}")
+    return parse_date(found[1]), Close(_price(row, "close"), _price(row, "splitFactor"))
+
+
+def _price(row: dict[str, object], name: str) -> Decimal:
+    value = row.get(name)
+    if not isinstance(value, Decimal) or not is_price(value):
+        raise ValueError(f"no positive number of at most 12 and 12 digits for {name}: {_shown(value)}")
+    return value
+
+
+def _shown(value: object) -> str:
+    return str(value) if isinstance(value, str | Decimal) else type(value).__name__
