@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from core.prices.source import MalformedError, PriceSource, PriceSourceError, UnavailableError
+from core.source_health import HealthLog, SourceKind
 from core.trading_calendar import TradingCalendar, batch_days, monday_of
 from core.valuation import History
 from core.weeks import Delay, Rules, Week
@@ -44,6 +46,8 @@ class DueBatch:
 
     active: ActiveBatch
     days: tuple[date, ...]
+    tried: frozenset[date] = frozenset()
+    """Those of its days that were tried before and had to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class Existing:
 class Plan:
     """What to do at `now`: a week to open, Mondays to note as missed, batches with due days.
 
-    `resting` counts due days whose next try is still to come; `next_due` is when there is more to do.
+    `resting` counts due days whose next try is still to come; `upcoming` is when there is more to do of each kind,
+    the soonest first.
     """
 
     now: datetime
@@ -72,7 +77,17 @@ class Plan:
     missed: tuple[date, ...]
     due: tuple[DueBatch, ...]
     resting: int
-    next_due: NextDue
+    upcoming: tuple[NextDue, ...]
+
+    @property
+    def next_due(self) -> NextDue:
+        """When there is more to do."""
+        return self.upcoming[0]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do at `now`."""
+        return self.opening is None and not self.missed and not self.due
 
 
 def plan(
@@ -91,6 +106,7 @@ def plan(
         for waiting in existing.waiting
         if rest_until is not None and waiting.next_try_at > rest_until
     }
+    tried = {(waiting.batch_id, waiting.checkpoint_date) for waiting in existing.waiting}
     due: list[DueBatch] = []
     resting = 0
     for active in existing.active:
@@ -105,7 +121,8 @@ def plan(
         else:
             to_write = days
         if to_write:
-            due.append(DueBatch(active, to_write))
+            before = frozenset(day for day in to_write if (active.batch.id, day) in tried)
+            due.append(DueBatch(active, to_write, before))
         if len(days) < len(unwritten):
             candidates.append(NextDue(DueKind.CHECKPOINT, rules.due_at(calendar, unwritten[len(days)])))
     return Plan(
@@ -118,8 +135,26 @@ def plan(
         ),
         due=tuple(due),
         resting=resting,
-        next_due=min(candidates, key=lambda candidate: candidate.at),
+        upcoming=_soonest(candidates),
     )
+
+
+def _soonest(candidates: Sequence[NextDue]) -> tuple[NextDue, ...]:
+    """The soonest of each kind, in the order of time."""
+    found: dict[DueKind, NextDue] = {}
+    for candidate in sorted(candidates, key=lambda candidate: candidate.at):
+        found.setdefault(candidate.kind, candidate)
+    return tuple(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class DayDone:
+    """What became of one due day: computed, skipped or waiting, and why it waits."""
+
+    batch_id: UUID
+    checkpoint_date: date
+    outcome: str
+    detail: str = ""
 
 
 @dataclass(slots=True)
@@ -167,11 +202,13 @@ async def settle(
     now: datetime,
     record: Record,
     stopping: Callable[[], bool] = lambda: False,
+    health: HealthLog | None = None,
 ) -> None:
     """Values `weeks` and hands them to `record` at most 20 at a time, each week once and whole.
 
     Sources are asked in turn, each only for the weeks that the ones before left open. A source's failure leaves
-    its weeks waiting. When `stopping` says so, the rest is left for another time.
+    its weeks waiting. When `stopping` says so, the rest is left for another time. `health` is told how the sources
+    fare.
     """
     left = list(weeks)
     failures: list[PriceSourceError] = []
@@ -183,7 +220,11 @@ async def settle(
             history = await _ask(source, asking, calendar, rules, now)
         except PriceSourceError as failure:
             failures.append(failure)
+            if health is not None:
+                health.raised(SourceKind.PRICES, source, failure)
             continue
+        if health is not None:
+            health.succeeded(SourceKind.PRICES, source)
         still_open: list[Week] = []
         for some in _chunks(left):
             if stopping():
@@ -194,6 +235,8 @@ async def settle(
                         week.consult(history, now)
                     except MalformedError as failure:
                         failures.append(failure)
+                        if health is not None:
+                            health.raised(SourceKind.PRICES, source, failure)
             still_open += [week for week in some if not week.is_settled]
             if settled := [week for week in some if week.is_settled]:
                 await record(settled)

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from core.catch_up import Report
+from core.catch_up import DayDone, Report
 from core.clock import Clock
 from core.mixing import refuse_mixing
 from core.trading_calendar import BATCH_DAYS
@@ -140,7 +140,7 @@ _encode = json.JSONEncoder(default=_json_value).encode  # made once: a replay wr
 
 
 class Recorder:
-    """Writes weeks and keeps the report of what was written.
+    """Writes weeks and keeps the report of what was written, and what became of each day.
 
     Any number of recorders may work at once: a batch is claimed before its days are looked at, a week that somebody
     else opened first is left to `lost`, and what is written already is not written again.
@@ -152,6 +152,7 @@ class Recorder:
         self._as_of = as_of.isoformat() if as_of else None
         self.report = report or Report()
         self.lost: list[date] = []
+        self.days: list[DayDone] = []
 
     async def __call__(self, weeks: Sequence[Week]) -> None:
         """Writes what `weeks` hold in one transaction, in run_date order."""
@@ -181,6 +182,8 @@ class Recorder:
         self.report.skipped += rows.skipped
         self.report.waiting += len(rows.waiting)
         self.report.delays += [delay for _, _, delay in rows.waiting]
+        self.days += [DayDone(day.batch_id, day.checkpoint_date, day.status.value) for day in rows.checkpoints]
+        self.days += [DayDone(batch_id, day, "waiting", delay.detail) for batch_id, day, delay in rows.waiting]
 
     async def _open(
         self, connection: AsyncConnection[Any], weeks: Sequence[Week], rows: _Rows

@@ -1,8 +1,9 @@
 """Doing what is due: load what exists, plan, ask for picks, settle, record. One call is one tick."""
 
 import logging
-from collections.abc import Callable
-from datetime import date, datetime
+import time
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -10,13 +11,19 @@ from psycopg import AsyncConnection
 from core.batches import OPENING_FACT, record_missed
 from core.catch_up import Existing, Plan, Report, plan, settle
 from core.checkpoints import Recorder
+from core.facts import TEXT_LIMIT
+from core.job_history import Job, JobRun, facts_of, failures, narrowed, outcomes
+from core.leading import process_name
+from core.logs import redacted
 from core.mixing import refuse_mixing
 from core.picks.check import check_picks
-from core.picks.source import PickSourceError, PicksUnavailableError
+from core.picks.source import PicksNotYetError, PickSourceError, PicksUnavailableError
 from core.services import Services
+from core.source_health import HealthLog, SourceKind
 from core.trading_calendar import monday_of
 from core.weeks import Delay, Week
-from db import batches, checkpoints, leadership
+from db import batches, checkpoints, events, leadership
+from db.errors import AlphaMondayError, DatabaseError
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +41,13 @@ async def load(connection: AsyncConnection[Any], services: Services, now: dateti
     )
 
 
-async def due_work(services: Services, as_of: datetime | None = None) -> Plan:
-    """What is due now, or was due at `as_of`. Back-off counts only for the present."""
+async def due_work(services: Services, as_of: datetime | None = None, *, with_rest: bool = True) -> Plan:
+    """What is due now, or was due at `as_of`. Back-off counts only for the present, and only `with_rest`."""
     now = services.clock.now()
     async with services.database.connection() as connection:
         existing = await load(connection, services, as_of or now)
-    return plan(existing, services.calendar, services.rules, as_of or now, rest_until=None if as_of else now)
+    rest_until = now if with_rest and as_of is None else None
+    return plan(existing, services.calendar, services.rules, as_of or now, rest_until=rest_until)
 
 
 async def run_due_work(
@@ -47,28 +55,72 @@ async def run_due_work(
     as_of: datetime | None = None,
     *,
     stopping: Callable[[], bool] = lambda: False,
+    job: Job | None = None,
+    health: HealthLog | None = None,
 ) -> tuple[Report, Plan]:
     """Does all that is due: opens the week, notes missed ones, writes days. Idempotent, safe beside others.
 
-    `stopping` is asked between transactions. Whatever could not be done yet is in the report, and stays due.
+    `stopping` is asked between transactions. Whatever could not be done yet is in the report, and stays due. A `job`
+    asked for by name is done alone and at once, back-off or not. What was done, and how the sources fared, is noted
+    for every screen, unless the work is that of another moment; an idle run writes nothing.
     """
-    planned = await due_work(services, as_of)
+    planned = narrowed(await due_work(services, as_of, with_rest=job is None), job)
     recorder = Recorder(services.database, services.clock, as_of)
+    health = health or HealthLog(services.clock, services.settings.secrets)
+    began = time.monotonic()
+    try:
+        await _work(services, planned, as_of, recorder, stopping, health)
+    except DatabaseError:
+        raise  # where work cannot be written, its history cannot either
+    except AlphaMondayError as exc:
+        if as_of is None:
+            await _note_runs(services, failures(planned, exc.message), began, health)
+        raise
+    if as_of is None:
+        await _note_runs(services, outcomes(planned, recorder.report, recorder.lost, recorder.days), began, health)
+    return recorder.report, planned
+
+
+async def _note_runs(services: Services, outcome_of: Mapping[Job, str], began: float, health: HealthLog) -> None:
+    """Keeps what became of each job, and news of the sources; `began` is in seconds of the monotonic clock."""
+    now, took = services.clock.now(), timedelta(seconds=time.monotonic() - began)
+    secrets = services.settings.secrets() if outcome_of else ()
+    runs = {
+        job: JobRun(now, took, redacted(outcome, secrets)[:TEXT_LIMIT], process_name())
+        for job, outcome in outcome_of.items()
+    }
+    news = health.pending()
+    if not runs and not news:
+        return
+    async with services.database.transaction() as connection:
+        await leadership.merge(connection, {**facts_of(runs), **news})
+        await events.notify(connection, [])
+    health.noted(news)
+
+
+async def _work(
+    services: Services,
+    planned: Plan,
+    as_of: datetime | None,
+    recorder: Recorder,
+    stopping: Callable[[], bool],
+    health: HealthLog,
+) -> None:
+    """Does what is planned, and keeps the account of it in the recorder."""
     report = recorder.report
     if planned.missed:
         report.missed = await record_missed(services.database, planned.missed, as_of)
     weeks = await weeks_due(services, planned)
     if planned.opening is not None:
-        weeks += await _week_to_open(services, planned.opening, planned.now, as_of, report)
+        weeks += await _week_to_open(services, planned.opening, planned.now, as_of, report, health)
     report.waiting += planned.resting
     if weeks:
         sources = services.require_sources()
         for due in planned.due:
             refuse_mixing(due.active.source, [source.name for source in sources])
-        await settle(weeks, sources, services.calendar, services.rules, planned.now, recorder, stopping)
+        await settle(weeks, sources, services.calendar, services.rules, planned.now, recorder, stopping, health)
     if planned.opening is not None and (delay := report.unopened.get(planned.opening)) is not None:
         await _note_failed_opening(services, planned.opening, delay)
-    return report, planned
 
 
 async def weeks_due(services: Services, planned: Plan) -> list[Week]:
@@ -81,27 +133,31 @@ async def weeks_due(services: Services, planned: Plan) -> list[Week]:
 
 
 async def _week_to_open(
-    services: Services, run_date: date, now: datetime, as_of: datetime | None, report: Report
+    services: Services, run_date: date, now: datetime, as_of: datetime | None, report: Report, health: HealthLog
 ) -> list[Week]:
     """The week of `run_date` with its picks, or nothing and the reason in the report."""
-    if services.pick_source is None:
+    source = services.pick_source
+    if source is None:
         report.unopened[run_date] = Delay("no_pick_source", "no pick source is set")
         return []
     try:
-        drafts = check_picks(await services.pick_source.picks(run_date), services.rules.benchmark)
+        drafts = check_picks(await source.picks(run_date), services.rules.benchmark)
     except PickSourceError as exc:
+        if isinstance(exc, PicksNotYetError):
+            health.succeeded(SourceKind.PICKS, source)  # it answered; that there is nothing yet is no failure
+        else:
+            health.raised(SourceKind.PICKS, source, exc)
         report.unopened[run_date] = Delay(exc.code, exc.message)
         return []
     except Exception as exc:
         # A defect in a pick source must not keep due days from being written; its text may hold a key.
-        name = services.pick_source.name
-        log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": name})
-        failed = f"the pick source {name} failed: {type(exc).__name__}"
+        log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": source.name})
+        failed = f"the pick source {source.name} failed: {type(exc).__name__}"
+        health.failed(SourceKind.PICKS, source, PicksUnavailableError.code, failed)
         report.unopened[run_date] = Delay(PicksUnavailableError.code, failed)
         return []
-    week = Week.to_open(
-        run_date, drafts, services.pick_source.name, services.rules, services.calendar, now, with_days=False
-    )
+    health.succeeded(SourceKind.PICKS, source)
+    week = Week.to_open(run_date, drafts, source.name, services.rules, services.calendar, now, with_days=False)
     if as_of is None:
         week.open_before = services.rules.opens_until(services.calendar, run_date)
     return [week]

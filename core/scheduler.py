@@ -1,13 +1,11 @@
-"""Ticks, leadership, what ran and what is next.
+"""The scheduler of one process: it leads or stands by, and ticks while it leads and nobody has paused it.
 
-`schedule` supplies the ticks; each tick is one catch-up. One process leads, by an advisory lock on a connection of
+Each tick is one catch-up. One process leads, by an advisory lock on a connection of
 its own, so that providers are asked once; the others stand by and take over.
 """
 
 import asyncio
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,22 +14,36 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-import schedule
 from psycopg import AsyncConnection
 
 from core.catch_up import NextDue, Report
 from core.due_work import run_due_work
+from core.leading import (
+    HEARTBEAT_EVERY,
+    LEADER_FACT,
+    Standby,
+    Ticks,
+    beat,
+    leave_standby,
+    note_leader,
+    note_standby,
+    process_name,
+    told_leader,
+)
+from core.pausing import PAUSE_FACT, Pause, pause_in, read_pause
 from core.services import Services
+from core.source_health import HealthLog
 from core.stopping import run_until
+from core.ticker import Ticker
 from db import leadership
 from db.database import translated
 from db.errors import AlphaMondayError, DatabaseError, DatabaseUnavailableError
 
-LEADER_FACT = "leader"
 _STAND_BY = timedelta(seconds=2)
+_NOTE_STANDBY_EVERY = timedelta(seconds=10)
+_LOOK = timedelta(seconds=2)
 _RECONNECT = timedelta(seconds=2)
 _LONGEST_REST = timedelta(minutes=5)  # several tries fit into the half hour in which a week can be opened
-_CLOCK_STEP = timedelta(seconds=5)
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +53,7 @@ class Phase(StrEnum):
 
     STARTING = "starting"
     LEADING = "leading"
+    PAUSED = "paused"
     STANDING_BY = "standing by"
     DATABASE_LOST = "database lost, retrying"
     NOT_RUNNING = "not running"
@@ -48,54 +61,20 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SchedulerState:
-    """The scheduler of this process at a moment. `leader` and `since` tell of the process that leads, whoever it is."""
+    """The scheduler of this process at a moment. `leader` and `since` tell of the process that leads, whoever it is.
+
+    `paused` is set while the operators' pause holds; a leader's phase says so too, one that stands by goes on doing so.
+    """
 
     phase: Phase
     leader: str | None = None
     since: datetime | None = None
+    paused: Pause | None = None
     next_due: NextDue | None = None
     last_tick: datetime | None = None
     last_work: datetime | None = None
     last_report: Report | None = None
     problem: AlphaMondayError | None = None
-
-
-class _Ticker:
-    """Says when a tick is due: at once, and then at intervals, whatever the machine's clock does."""
-
-    def __init__(self, every: timedelta) -> None:
-        self._every = every
-        self._jobs = schedule.Scheduler()
-        self._due = True
-        self._start_over()
-
-    def is_due(self) -> bool:
-        """Whether a tick is due now; asking takes it."""
-        if abs(_wall_less_monotonic() - self._offset) > _CLOCK_STEP:
-            # `schedule` compares naive local times: after a step back nothing would run until it is caught up.
-            self._start_over()
-            self._due = True
-        self._jobs.run_pending()
-        due, self._due = self._due, False
-        return due
-
-    def until_next(self) -> timedelta:
-        """How long there is nothing to do, at most one interval."""
-        idle = self._jobs.idle_seconds or 0
-        return min(max(timedelta(seconds=idle), timedelta(0)), self._every)
-
-    def _start_over(self) -> None:
-        self._offset = _wall_less_monotonic()
-        self._jobs.clear()
-        self._jobs.every(int(self._every.total_seconds())).seconds.do(self._mark)
-
-    def _mark(self) -> None:
-        self._due = True
-
-
-def _wall_less_monotonic() -> timedelta:
-    local = datetime.now()  # noqa: DTZ005 - the clock that `schedule` reads is the naive local one
-    return local - datetime(1970, 1, 1) - timedelta(seconds=time.monotonic())  # noqa: DTZ001 - naive like the other
 
 
 def _defect(exc: Exception) -> AlphaMondayError:
@@ -105,23 +84,29 @@ def _defect(exc: Exception) -> AlphaMondayError:
     )
 
 
-def process_name() -> str:
-    """How this process calls itself to the others."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 class Scheduler:
-    """Runs due work until told to stop, as the leader or waiting to become it."""
+    """Runs due work until told to stop, as the leader or waiting to become it. `who` is how the others call it."""
 
-    def __init__(self, services: Services, on_change: Callable[[SchedulerState], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        on_change: Callable[[SchedulerState], None] = lambda _: None,
+        *,
+        who: str | None = None,
+    ) -> None:
         self._services = services
         self._on_change = on_change
+        self._who = who or process_name()
+        self._health = HealthLog(services.clock, services.settings.secrets)
+        self._ticks: Ticks | None = None
         self._stopping = asyncio.Event()
+        self._roused = asyncio.Event()
         self.state = SchedulerState(Phase.STARTING)
 
     def stop(self) -> None:
         """Asks the scheduler to end: at once between transactions, within a second inside one."""
         self._stopping.set()
+        self._roused.set()
 
     async def run(self) -> None:
         """Leads or stands by until `stop`. A lost database or a failing source is told and retried, never fatal."""
@@ -137,35 +122,94 @@ class Scheduler:
     async def _session(self) -> None:
         """Takes or awaits the lead on one connection, and leads while that connection lives."""
         async with self._services.database.dedicated() as connection:
-            while not await leadership.try_lead(connection):
-                fact = (await leadership.facts(connection)).get(LEADER_FACT)
-                self._change(
-                    phase=Phase.STANDING_BY,
-                    leader=fact.value.get("who") if fact else None,
-                    since=fact.updated_at if fact else None,
-                    problem=None,
-                )
-                if await self._pause(_STAND_BY):
-                    return
-            await leadership.note(connection, LEADER_FACT, {"who": process_name()})
+            if not await self._stand_by(connection):
+                return
             since = self._services.clock.now()
-            log.info("leading", extra={"event": "leading", "who": process_name()})
-            self._change(phase=Phase.LEADING, leader=process_name(), since=since, problem=None)
-            await self._lead(connection)
+            await note_leader(connection, self._who, since)
+            paused = await read_pause(connection)
+            log.info("leading", extra={"event": "leading", "who": self._who})
+            phase = Phase.PAUSED if paused else Phase.LEADING
+            self._change(phase=phase, leader=self._who, since=since, paused=paused, problem=None)
+            watching = asyncio.create_task(self._watch(connection, since))
+            try:
+                await self._lead(connection, watching)
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
 
-    async def _lead(self, connection: AsyncConnection[Any]) -> None:
+    async def _stand_by(self, connection: AsyncConnection[Any]) -> bool:
+        """Waits for the lead, and says whether it has it; if not, it was told to stop."""
+        here = Standby(self._who, self._services.clock.now())
+        noted_at: float | None = None
+        while not await leadership.try_lead(connection):
+            facts = await leadership.facts(connection)
+            if noted_at is None or time.monotonic() - noted_at >= _NOTE_STANDBY_EVERY.total_seconds():
+                await note_standby(connection, here)
+                noted_at = time.monotonic()
+            leader, since = told_leader(facts.get(LEADER_FACT))
+            paused = pause_in(facts.get(PAUSE_FACT))
+            self._change(phase=Phase.STANDING_BY, leader=leader, since=since, paused=paused, problem=None)
+            if await self._pause(_STAND_BY):
+                await leave_standby(connection, self._who)
+                return False
+        if noted_at is not None:
+            await leave_standby(connection, self._who)
+        return True
+
+    async def _watch(self, connection: AsyncConnection[Any], since: datetime) -> None:
+        """Looks every few seconds, beside a tick that may take long, for a pause or a lost lead; tells the others."""
+        beaten_at: float | None = None
+        try:
+            while True:
+                await asyncio.sleep(_LOOK.total_seconds())
+                if await self._look(connection):
+                    self._roused.set()
+                if beaten_at is None or time.monotonic() - beaten_at >= HEARTBEAT_EVERY.total_seconds():
+                    beaten_at = time.monotonic()
+                    await self._beat(connection, since)
+        except Exception:
+            self._roused.set()  # whoever awaits this task learns of it now and not at the next tick
+            raise
+
+    async def _beat(self, connection: AsyncConnection[Any], since: datetime) -> None:
+        """Gives a sign of life. One that cannot be written, on a full disk say, costs nobody the lead."""
+        try:
+            with translated():
+                await beat(connection, self._who, since, self._ticks)
+                await self._health.flush(connection)
+        except DatabaseUnavailableError:
+            raise
+        except DatabaseError as exc:
+            log.warning("no sign of life", extra={"event": "heartbeat_failed", "problem": exc.message})
+
+    async def _look(self, connection: AsyncConnection[Any]) -> bool:
+        """Whether a pause has begun or ended. Fails when the lead is lost, which goes with its connection."""
+        paused = await read_pause(connection)
+        if paused == self.state.paused:
+            return False
+        self._change(phase=Phase.PAUSED if paused else Phase.LEADING, paused=paused)
+        return True
+
+    async def _lead(self, connection: AsyncConnection[Any], watching: asyncio.Task[None]) -> None:
         every = self._services.settings.tick_every
-        ticker = _Ticker(every)
+        ticker = Ticker(every)
         failures = 0
         while not self._stopping.is_set():
-            if ticker.is_due():
-                with translated():  # the lead is lost with its connection, so that is looked at before every tick
-                    await connection.execute("select 1")
+            if watching.done():
+                await watching  # it ends only by failing
+            await self._look(connection)
+            if self.state.paused is not None:
+                ticker = Ticker(every)  # what falls due meanwhile is done at once when the pause ends
+            elif ticker.is_due():
                 failures = 0 if await self._tick() else failures + 1
                 if failures > 1:
                     # What cannot be written must not make providers answer at every tick until it can.
                     await self._pause(min(every * 2 ** min(failures, 12), _LONGEST_REST))
-            await self._pause(ticker.until_next())
+            await self._pause(ticker.until_next() if self.state.paused is None else every)
+
+    def _is_to_end(self) -> bool:
+        """Whether work in hand is to end at the next transaction."""
+        return self._stopping.is_set() or self.state.paused is not None
 
     async def _tick(self) -> bool:
         """One catch-up, ended in good order when the scheduler is told to stop meanwhile; whether it did not fail.
@@ -173,7 +217,9 @@ class Scheduler:
         Raises DatabaseUnavailableError when the database is lost.
         """
         try:
-            done = await run_until(self._stopping, run_due_work(self._services, stopping=self._stopping.is_set))
+            done = await run_until(
+                self._stopping, run_due_work(self._services, stopping=self._is_to_end, health=self._health)
+            )
         except DatabaseUnavailableError:
             raise
         except Exception as exc:
@@ -192,6 +238,8 @@ class Scheduler:
         self._change(next_due=planned.next_due, last_tick=now, last_report=report, problem=None)
         if report.did_something:
             self._change(last_work=now)
+        idle_before = self._ticks.idle if self._ticks else 0
+        self._ticks = Ticks(now, idle_before + 1 if planned.is_idle else 0)
         log.log(
             logging.INFO if report.did_something else logging.DEBUG,
             "tick",
@@ -202,9 +250,11 @@ class Scheduler:
         return True
 
     async def _pause(self, duration: timedelta) -> bool:
-        """Waits for `duration` or until told to stop, and says whether it was."""
+        """Waits for `duration`, or until told to stop or roused; says whether it was told to stop."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), duration.total_seconds())
+            await asyncio.wait_for(self._roused.wait(), duration.total_seconds())
+        if not self._stopping.is_set():  # every wait after `stop` is to be a short one
+            self._roused.clear()
         return self._stopping.is_set()
 
     def _change(self, **changes: Any) -> None:

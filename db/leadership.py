@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -11,7 +13,17 @@ from db.rows import record_row
 from db.statements import load
 
 _SQL = load("leadership")
+_fact_row = record_row(SchedulerFact, value=lambda value: value if isinstance(value, dict) else {})
 _LEADER_KEY = 0x616C7068_6D6F6E02  # an advisory lock of this product's own: "alph", "mon", 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Whether somebody holds the leader's lock at `server_time`; a replica does not see its primary's locks."""
+
+    is_held: bool
+    is_replica: bool
+    server_time: datetime
 
 
 async def try_lead(connection: AsyncConnection[Any]) -> bool:
@@ -21,13 +33,58 @@ async def try_lead(connection: AsyncConnection[Any]) -> bool:
     return bool(row and row[0])
 
 
+async def lead(connection: AsyncConnection[Any]) -> Lead:
+    """Whether anybody leads now."""
+    async with connection.cursor(row_factory=record_row(Lead)) as cursor:
+        await cursor.execute(_SQL["lead"], {"key": _LEADER_KEY})
+        [found] = await cursor.fetchall()
+    return found
+
+
 async def note(connection: AsyncConnection[Any], name: str, value: Mapping[str, Any]) -> None:
     """Keeps `value` under `name`, replacing the one before."""
-    await connection.execute(_SQL["note"], {"name": name, "value": json.dumps(value)})
+    await connection.execute(_SQL["note"], {"name": name, "value": _encode(value)})
+
+
+async def note_first(connection: AsyncConnection[Any], name: str, value: Mapping[str, Any]) -> None:
+    """Keeps `value` under `name` unless something stands there."""
+    await connection.execute(_SQL["note_first"], {"name": name, "value": _encode(value)})
+
+
+async def merge(connection: AsyncConnection[Any], values: Mapping[str, Mapping[str, Any]]) -> None:
+    """Adds the keys of each value to those that stand under its name."""
+    contents = [_encode(value) for value in values.values()]
+    await connection.execute(_SQL["merge"], {"names": list(values), "contents": contents})
+
+
+async def forget(connection: AsyncConnection[Any], name: str) -> None:
+    """Removes what stands under `name`, if anything does."""
+    await connection.execute(_SQL["forget"], {"name": name})
+
+
+async def forget_silent(connection: AsyncConnection[Any], prefix: str, silence: timedelta) -> None:
+    """Removes the facts whose name begins with `prefix` and that nobody has noted for longer than `silence`."""
+    await connection.execute(_SQL["forget_silent"], {"prefix": prefix, "silence": silence})
+
+
+async def fact(connection: AsyncConnection[Any], name: str) -> SchedulerFact | None:
+    """The fact `name`."""
+    async with connection.cursor(row_factory=_fact_row) as cursor:
+        await cursor.execute(_SQL["fact"], {"name": name})
+        return await cursor.fetchone()
 
 
 async def facts(connection: AsyncConnection[Any]) -> dict[str, SchedulerFact]:
     """Every fact, by name."""
-    async with connection.cursor(row_factory=record_row(SchedulerFact)) as cursor:
+    async with connection.cursor(row_factory=_fact_row) as cursor:
         await cursor.execute(_SQL["facts"])
         return {fact.name: fact for fact in await cursor.fetchall()}
+
+
+def _encode(value: Mapping[str, Any]) -> str:
+    return json.dumps({key: _storable(inner) if isinstance(inner, str) else inner for key, inner in value.items()})
+
+
+def _storable(text: str) -> str:
+    """`text` without what jsonb refuses: NUL and halves of surrogate pairs, which sources' messages may hold."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -18,6 +18,7 @@ from core.prices.source import UnavailableError
 from core.scheduler import Phase, Scheduler, SchedulerState
 from core.services import Services
 from core.settings import Settings
+from core.ticker import Ticker
 from db import leadership
 from db.database import Database
 from db.embedded import EmbeddedServer
@@ -91,9 +92,8 @@ async def running(
 @pytest.fixture(autouse=True)
 def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ticker that needs no whole seconds."""
-    real = core.scheduler._Ticker
 
-    class Quick(real):  # type: ignore[misc, valid-type]  # a class that is looked up at run time
+    class Quick(Ticker):
         def __init__(self, every: timedelta) -> None:
             super().__init__(max(every, timedelta(seconds=1)))
             self._pause = every
@@ -105,7 +105,7 @@ def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
         def until_next(self) -> timedelta:
             return self._pause
 
-    monkeypatch.setattr(core.scheduler, "_Ticker", Quick)
+    monkeypatch.setattr(core.scheduler, "Ticker", Quick)
 
 
 def kill(server: EmbeddedServer, name: str, query: str = "%") -> int:
@@ -321,15 +321,15 @@ class TestTicker:
             def now(cls, tz: Any = None) -> Any:
                 return now["wall"]
 
-        monkeypatch.setattr("core.scheduler.datetime", Clock)
-        monkeypatch.setattr("core.scheduler.time.monotonic", lambda: now["monotonic"])
+        monkeypatch.setattr("core.ticker.datetime", Clock)
+        monkeypatch.setattr("core.ticker.time.monotonic", lambda: now["monotonic"])
         monkeypatch.setattr("schedule.datetime.datetime", Clock)
 
         def step(wall: float, monotonic: float | None = None) -> None:
             now["wall"] += timedelta(seconds=wall)  # type: ignore[operator]  # a dict of two kinds of clock
             now["monotonic"] += wall if monotonic is None else monotonic  # type: ignore[operator]  # as above
 
-        return core.scheduler._Ticker(timedelta(seconds=30)), step
+        return Ticker(timedelta(seconds=30)), step
 
     def test_ticks_at_once_and_then_at_intervals(self, ticker_at: Any) -> None:
         ticker, step = ticker_at
