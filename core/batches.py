@@ -104,22 +104,34 @@ async def open_week(
     if await there_already(services, {run_date: checked}):
         return Report(already_there=1)
     now = services.clock.now()
-    check_open_now(services, run_date, now, late=late)
-    week = Week.to_open(run_date, checked, pick_source, services.rules, services.calendar, now, with_days=False)
+    week = week_to_open(services, run_date, checked, pick_source, now, late=late)
     if dry_run:
         report, recorder = await rehearse(services, [week], now), None
     else:
         recorder = Recorder(services.database, services.clock, None)
         report = recorder.report
         await settle([week], services.require_sources(), services.calendar, services.rules, now, recorder)
+    refuse_unopened(report, run_date)
+    if recorder and recorder.lost and await there_already(services, {run_date: checked}):
+        return Report(already_there=1)
+    return report
+
+
+def week_to_open(
+    services: Services, run_date: date, checked: Sequence[PickDraft], pick_source: str, now: datetime, *, late: bool
+) -> Week:
+    """The week's work for one opening now, without its days. Raises NotPossibleError where `check_open_now` does."""
+    check_open_now(services, run_date, now, late=late)
+    return Week.to_open(run_date, checked, pick_source, services.rules, services.calendar, now, with_days=False)
+
+
+def refuse_unopened(report: Report, run_date: date) -> None:
+    """Raises NotPossibleError with the cause if the price chain did not give what opening the week takes."""
     if (delay := report.unopened.get(run_date)) is not None:
         raise NotPossibleError(
             f"The week of {run_date} cannot be opened: {delay.detail}.",
             "Check the tickers and the price source.",
         )
-    if recorder and recorder.lost and await there_already(services, {run_date: checked}):
-        return Report(already_there=1)
-    return report
 
 
 def check_open_now(services: Services, run_date: date, now: datetime, *, late: bool) -> None:

@@ -34,6 +34,10 @@ class JsonFormatter(logging.Formatter):
         super().__init__()
         self._secrets = tuple(secrets)
 
+    def mask(self, secrets: Iterable[str]) -> None:
+        """Masks `secrets` too from now on."""
+        self._secrets = (*self._secrets, *secrets)
+
     def format(self, record: logging.LogRecord) -> str:
         fields = {name: value for name, value in vars(record).items() if name not in _OWN}
         line = {
@@ -81,6 +85,14 @@ def log_to_file(data_dir: Path, secrets: Iterable[str] = ()) -> Path:
     file.touch(mode=0o600)
     _set_up(RotatingFileHandler(file, maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8", delay=True), secrets)
     return file
+
+
+def mask_also(secrets: Iterable[str]) -> None:
+    """Masks `secrets` in everything that is logged from now on: keys that were typed while the program runs."""
+    added = tuple(secrets)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, JsonFormatter):
+            handler.formatter.mask(added)
 
 
 def _set_up(handler: logging.Handler, secrets: Iterable[str]) -> None:

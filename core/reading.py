@@ -1,11 +1,13 @@
 """What screens and commands read: batches, one batch whole, events. Reads never write and never migrate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+from psycopg import AsyncConnection
 
 from core import metrics
 from core.batches import Origin, find, origin_of
@@ -20,6 +22,7 @@ from db.records import (
     Checkpoint,
     DayExcess,
     Event,
+    LoggedEvent,
     MissedWeek,
     Pick,
     PickCheckpointMetric,
@@ -108,8 +111,17 @@ class BatchDetail:
 class EventPage:
     """One page of events, newest first; `next_cursor` asks for the one after, None at the end."""
 
-    events: tuple[Event, ...]
+    events: tuple[LoggedEvent, ...]
     next_cursor: UUID | None
+
+    def refreshed(self, above: "EventPage") -> "EventPage":
+        """This page as it stands now, given what `events_after` its own `next_cursor` has read.
+
+        Where more was written than `above` could hold, it is `above` alone, and its `next_cursor` leads on.
+        """
+        if above.next_cursor is not None or self.next_cursor is None:
+            return above
+        return EventPage((*above.events, self.events[-1]), self.next_cursor)
 
 
 async def batch_page(
@@ -120,18 +132,25 @@ async def batch_page(
         found = await batches.page(connection, cursor=cursor, limit=limit + 1, status=status)
         shown = found[:limit]
         next_cursor = shown[-1].run_date if len(found) > limit else None
-        excess = await batches.excess_by_day(connection, [overview.id for overview in shown])
+        rows = await batch_rows_of(services, connection, shown)
         missed = await batches.missed(connection, cursor=cursor, oldest=next_cursor) if status is None else []
-    return BatchPage(
-        tuple(_row(services, overview, excess.get(overview.id, ())) for overview in shown),
-        tuple(missed),
-        next_cursor,
+    return BatchPage(rows, tuple(missed), next_cursor)
+
+
+async def batch_rows_of(
+    services: Services, connection: AsyncConnection[Any], overviews: Sequence[BatchOverview]
+) -> tuple[BatchRow, ...]:
+    """The rows of a list for some batches, in the order given."""
+    excess = await batches.excess_by_day(connection, [overview.id for overview in overviews])
+    return tuple(
+        BatchRow(
+            overview,
+            origin_of(overview, services.rules, services.calendar),
+            _sessions(services, overview.run_date),
+            excess.get(overview.id, ()),
+        )
+        for overview in overviews
     )
-
-
-def _row(services: Services, overview: BatchOverview, excess: tuple[DayExcess, ...]) -> BatchRow:
-    origin = origin_of(overview, services.rules, services.calendar)
-    return BatchRow(overview, origin, _sessions(services, overview.run_date), excess)
 
 
 def _sessions(services: Services, run_date: date) -> int:
@@ -177,6 +196,17 @@ async def batch_detail(services: Services, run_date: date | None = None) -> Batc
     )
 
 
+async def batch_with_neighbours(
+    services: Services, run_date: date
+) -> tuple[BatchDetail, date | None, date | None] | None:
+    """`batch_detail`, and the run dates of the batches before and after it."""
+    detail = await batch_detail(services, run_date)
+    if detail is None:
+        return None
+    async with services.database.connection() as connection:
+        return detail, *await batches.neighbours(connection, run_date)
+
+
 def _day(checkpoint: Checkpoint, rows: Mapping[UUID, PickCheckpointMetric], payload: Mapping[str, Any]) -> Day:
     return Day(
         checkpoint=checkpoint,
@@ -196,9 +226,47 @@ async def event_page(
     limit: int = 50,
     event_type: EventType | None = None,
     run_date: date | None = None,
+    text: str = "",
 ) -> EventPage:
-    """At most `limit` events before `cursor`. Raises NotFoundError when `run_date` has no batch."""
+    """At most `limit` events before `cursor`. Raises NotFoundError when `run_date` has no batch.
+
+    Each word of `text` (split on blanks) occurs in the event's type or its payload as JSON text, in either case and
+    otherwise literally.
+    """
     batch_id = (await find(services, run_date)).id if run_date else None
     async with services.database.connection() as connection:
-        found = await events.page(connection, cursor=cursor, limit=limit + 1, event_type=event_type, batch_id=batch_id)
+        found = await events.page(
+            connection, cursor=cursor, limit=limit + 1, event_type=event_type, batch_id=batch_id, text=text
+        )
+    return _event_page(found, limit)
+
+
+async def events_after(
+    services: Services,
+    newest: UUID | None,
+    *,
+    limit: int = 200,
+    event_type: EventType | None = None,
+    run_date: date | None = None,
+    text: str = "",
+) -> EventPage:
+    """The newest `limit` events with an id greater than `newest` (None: of all), filtered as in `event_page`.
+
+    The answer holds every such event that has committed. It does not hold that later ones get greater ids: an id is
+    made before its transaction commits, and on hosts whose clocks differ, so an event may yet appear below the newest
+    one seen, and whoever reads on from there overlooks it for good. A screen that follows the log therefore passes the
+    `next_cursor` of what it shows (its *oldest* event, or None where it shows all) and replaces what it shows
+    (`EventPage.refreshed`): then nothing down to that event is ever lacking, and what appears below it is found by
+    paging on. `next_cursor` is set where more than `limit` stand above `newest`. Raises NotFoundError when `run_date`
+    has no batch.
+    """
+    batch_id = (await find(services, run_date)).id if run_date else None
+    async with services.database.connection() as connection:
+        found = await events.page(
+            connection, after=newest, limit=limit + 1, event_type=event_type, batch_id=batch_id, text=text
+        )
+    return _event_page(found, limit)
+
+
+def _event_page(found: list[LoggedEvent], limit: int) -> EventPage:
     return EventPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)

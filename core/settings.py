@@ -9,7 +9,7 @@ import io
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -81,6 +81,11 @@ def default_data_dir() -> Path:
 def user_settings_file() -> Path:
     """The settings file that `setup` writes."""
     return platformdirs.user_config_path(APPLICATION) / "settings.env"
+
+
+def user_keys_file() -> Path:
+    """Where the terminal's keys are changed."""
+    return platformdirs.user_config_path(APPLICATION) / "keys.toml"
 
 
 class Settings(BaseSettings):
@@ -181,11 +186,24 @@ def _secrets_of_address(url: str) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Layers:
+    """What a process was started with, besides the environment: options by field, and the file instead of `.env`."""
+
+    command_line: Mapping[str, str] = field(default_factory=dict)
+    env_file: Path | None = None
+
+    def load(self) -> "LoadedSettings":
+        """Reads every layer anew. Raises SettingsError."""
+        return load_settings(self.command_line, env_file=self.env_file)
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedSettings:
     """Settings in force, and the layer that each value came from, by the setting's name in the environment."""
 
     settings: Settings
     origins: Mapping[str, str]
+    layers: Layers = field(default_factory=Layers)
 
 
 def environment_name(field: str) -> str:
@@ -237,7 +255,7 @@ def load_settings(
     except ValidationError as exc:
         raise _malformed(exc, origins) from None  # the cause repeats values
     _check_provider_urls(settings, origins)
-    return LoadedSettings(settings, origins)
+    return LoadedSettings(settings, origins, Layers(dict(command_line or {}), env_file))
 
 
 def _ours(names: Mapping[str, str | None]) -> dict[str, str]:

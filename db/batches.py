@@ -92,6 +92,14 @@ async def by_run_dates(connection: AsyncConnection[Any], run_dates: Iterable[dat
         return {batch.run_date: batch for batch in await cursor.fetchall()}
 
 
+async def neighbours(connection: AsyncConnection[Any], run_date: date) -> tuple[date | None, date | None]:
+    """The run dates of the batch before a week and of the one after it."""
+    cursor = await connection.execute(_SQL["neighbours"], {"run_date": run_date})
+    row = await cursor.fetchone()
+    assert row is not None  # a select without FROM has one row
+    return row[0], row[1]
+
+
 async def picks(connection: AsyncConnection[Any], batch_ids: Iterable[UUID]) -> dict[UUID, tuple[Pick, ...]]:
     """The picks of some batches by batch, in the order in which they were picked."""
     found: defaultdict[UUID, list[Pick]] = defaultdict(list)
@@ -141,8 +149,16 @@ async def page(
     connection: AsyncConnection[Any], *, cursor: date | None, limit: int, status: BatchStatus | None
 ) -> list[BatchOverview]:
     """At most `limit` batches with a run date before `cursor`, newest first."""
+    found = await connection.execute(
+        _SQL["page"], {"cursor": cursor, "limit": limit, "status": status and status.value}
+    )
+    return await overviews(connection, [row[0] for row in await found.fetchall()])
+
+
+async def overviews(connection: AsyncConnection[Any], ids: Iterable[UUID]) -> list[BatchOverview]:
+    """Some batches as lists show them, newest first."""
     async with connection.cursor(row_factory=_overview_row) as rows:
-        await rows.execute(_SQL["page"], {"cursor": cursor, "limit": limit, "status": status and status.value})
+        await rows.execute(_SQL["overviews"], {"ids": list(ids)})
         return await rows.fetchall()
 
 

@@ -10,13 +10,14 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from db.database import CHANNEL
-from db.records import Event
+from db.records import Event, LoggedEvent
 from db.rows import record_row
 from db.statements import load
 
 _SQL = load("events")
 _NOTIFICATION_BYTES = 7000
 _OPENINGS_KEY = 0x616C7068_6D6F6E01  # an advisory lock of this product's own: "alph", "mon", 1
+_LEAST_ID, _GREATEST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 
 class EventType(StrEnum):
@@ -86,22 +87,41 @@ async def page(
     connection: AsyncConnection[Any],
     *,
     cursor: UUID | None = None,
+    after: UUID | None = None,
     limit: int,
     event_type: EventType | None = None,
     batch_id: UUID | None = None,
-) -> list[Event]:
-    """At most `limit` events with an id before `cursor`, newest first."""
-    async with connection.cursor(row_factory=record_row(Event)) as rows:
+    text: str = "",
+) -> list[LoggedEvent]:
+    """At most `limit` events with an id before `cursor` and greater than `after`, newest first.
+
+    Each word of `text` occurs in the event's type or its payload as JSON text, literally but for the case of its
+    letters, which is judged by the database's locale.
+    """
+    words = text.split()
+    if not all(map(_can_be_stored, words)):
+        return []
+    async with connection.cursor(row_factory=record_row(LoggedEvent)) as rows:
         await rows.execute(
             _SQL["page"],
             {
-                "cursor": cursor,
+                "before": cursor or _GREATEST_ID,  # both always bound, so that every plan walks only their part
+                "after": after or _LEAST_ID,
                 "limit": limit,
                 "event_type": event_type and event_type.value,
                 "batch_id": batch_id,
+                "words": words,
             },
         )
         return await rows.fetchall()
+
+
+def _can_be_stored(word: str) -> bool:
+    """Whether PostgreSQL can hold `word` as text; what it cannot hold occurs in no event."""
+    try:
+        return b"\0" not in word.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 async def of_batch(connection: AsyncConnection[Any], batch_id: UUID) -> list[Event]:

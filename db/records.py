@@ -138,6 +138,22 @@ class MissedWeek:
 
 
 @dataclass(frozen=True, slots=True)
+class WeekKey:
+    """A row of the week list before its batch is fetched: a batch, or Mondays missed in a row for the same cause.
+
+    `run_date` is the newest Monday of a run and `oldest` its first, None for a batch; `value` is what the list is
+    sorted by, None where the week has none.
+    """
+
+    run_date: date
+    batch_id: UUID | None
+    oldest: date | None
+    cause: str | None
+    detail: str | None
+    value: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingDay:
     """A row of `waiting_days`: a due day that could not be written yet, and when it is tried next."""
 
@@ -158,3 +174,63 @@ class SchedulerFact:
     name: str
     value: Mapping[str, Any]
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent(Event):
+    """An event as logs show it: its row, and the week it is about (its batch's, or the Monday that was missed)."""
+
+    run_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayPerformance:
+    """One day number (1 to 14) over many batches: how many were computed, how many were above the benchmark.
+
+    `mean_excess_pct` is the mean over the batches of each one's mean excess, in percentage points; None without any.
+    """
+
+    day: int
+    batches: int
+    positive: int
+    mean_excess_pct: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batting:
+    """Picks of completed batches, all or those of one action, and how many ended with an excess above zero.
+
+    `average_pct` is their share in percent, None without a pick.
+    """
+
+    action: Action | None
+    batches: int
+    picks: int
+    positive: int
+    average_pct: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class FinalExcess:
+    """A completed batch's excess on its last computed day, in percentage points."""
+
+    run_date: date
+    excess_pct: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FinalExcesses:
+    """How completed batches that have a computed day ended: mean in percentage points, best and worst; None without."""
+
+    batches: int
+    mean_pct: Decimal | None
+    best: FinalExcess | None
+    worst: FinalExcess | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWaitingDay(WaitingDay):
+    """A waiting day with its batch's week and symbols: the benchmark, then the tickers in the order of the picks."""
+
+    run_date: date
+    symbols: tuple[str, ...]

@@ -42,6 +42,11 @@ from batches
 where run_date = any(%(run_dates)s)
 order by run_date;
 
+-- name: neighbours
+-- The weeks with a batch next to one, on either side.
+select (select max(run_date) from batches where run_date < %(run_date)s) as older,
+       (select min(run_date) from batches where run_date > %(run_date)s) as newer;
+
 -- name: picks
 -- The picks of some batches, in the order in which they were picked (ids are time-ordered).
 select id, batch_id, ticker, action, reasoning, initial_price
@@ -87,17 +92,20 @@ order by day;
 select payload ->> 'source' as source from events where event_type = 'batch_opened' limit 1;
 
 -- name: page
--- One page of batches, newest first, each with its picks and its state; keyset, so that no page costs more than the first.
+-- The ids of one page of batches, newest first; keyset, so that no page costs more than the first.
+select id
+from batches
+where (%(cursor)s::date is null or run_date < %(cursor)s::date)
+  and (%(status)s::text is null or status = %(status)s::text)
+order by run_date desc
+limit %(limit)s;
+
+-- name: overviews
+-- Some batches as lists show them, each with its picks and its state, newest first.
 select b.id, b.created_at, b.run_date, b.benchmark_symbol, b.benchmark_initial_price, b.status,
        opened.source, opened.basis, days.written, days.computed, last_day.checkpoint_date as last_computed,
        last_day.benchmark_return_pct, waiting.days as waiting, picked.tickers, picked.actions
-from (
-    select * from batches
-    where (%(cursor)s::date is null or run_date < %(cursor)s::date)
-      and (%(status)s::text is null or status = %(status)s::text)
-    order by run_date desc
-    limit %(limit)s
-) b
+from batches b
 cross join lateral (
     select count(*)::int as written, count(*) filter (where c.status = 'computed')::int as computed
     from checkpoints c
@@ -122,17 +130,21 @@ left join lateral (
     where e.batch_id = b.id and e.event_type = 'batch_opened'
     limit 1
 ) opened on true
+where b.id = any(%(ids)s)
 order by b.run_date desc;
 
 -- name: excess_by_day
 -- For some batches, the mean over the picks of the action-adjusted excess on each computed day, oldest first.
-select c.batch_id, c.checkpoint_date,
-       avg(case p.action when 'BUY' then m.vs_benchmark_pct else -m.vs_benchmark_pct end) as excess_pct
+-- A day at a time through the indexes: joined at once, the planner may read the metrics of every batch there is.
+select c.batch_id, c.checkpoint_date, mean.excess_pct
 from checkpoints c
-join pick_checkpoint_metrics m on m.checkpoint_id = c.id
-join picks p on p.id = m.pick_id
-where c.batch_id = any(%(batch_ids)s)
-group by c.batch_id, c.checkpoint_date
+cross join lateral (
+    select avg(case p.action when 'BUY' then m.vs_benchmark_pct else -m.vs_benchmark_pct end) as excess_pct
+    from pick_checkpoint_metrics m
+    join picks p on p.id = m.pick_id
+    where m.checkpoint_id = c.id
+) mean
+where c.batch_id = any(%(batch_ids)s) and mean.excess_pct is not null
 order by c.batch_id, c.checkpoint_date;
 
 -- name: missed

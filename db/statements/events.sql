@@ -7,12 +7,19 @@ copy events (id, batch_id, event_type, payload) from stdin;
 select pg_notify(%(channel)s, %(run_dates)s);
 
 -- name: page
--- One page of events, newest first (ids are time-ordered).
-select e.id, e.created_at, e.batch_id, e.event_type, e.payload
+-- One page of events between two ids, newest first (ids are time-ordered), each with the week it is about.
+select e.id, e.created_at, e.batch_id, e.event_type, e.payload,
+       coalesce(b.run_date, case e.event_type when 'batch_missed' then (e.payload ->> 'run_date')::date end) as run_date
 from events e
-where (%(cursor)s::uuid is null or e.id < %(cursor)s::uuid)
+left join batches b on b.id = e.batch_id
+where e.id < %(before)s
+  and e.id > %(after)s
   and (%(event_type)s::text is null or e.event_type = %(event_type)s::text)
   and (%(batch_id)s::uuid is null or e.batch_id = %(batch_id)s::uuid)
+  and not exists (
+      select from unnest(%(words)s::text[]) word
+      where strpos(lower(e.event_type || ' ' || e.payload::text), lower(word)) = 0
+  )
 order by e.id desc
 limit %(limit)s;
 

@@ -3,9 +3,12 @@
 import json
 import logging
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
-from core.logs import JsonFormatter, redacted
+import pytest
+
+from core.logs import JsonFormatter, mask_also, redacted
 
 
 def line_of(secrets: tuple[str, ...] = (), **extra: Any) -> Any:
@@ -38,3 +41,12 @@ def test_no_value_holds_a_secret() -> None:
     assert line["message"] == "key ***"
     assert line["detail"] == {"url": ["https://x/?k=***", None, True]}
     assert redacted("abc abcd", ("abc", "abcd")) == "abc ***", "three letters would leave no text readable"
+
+
+def test_a_key_typed_later_is_masked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = logging.StreamHandler(StringIO())
+    handler.setFormatter(JsonFormatter(["first-key"]))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler, logging.NullHandler()])
+    mask_also(["later-key"])
+    logging.getLogger("somewhere").error("first-key, later-key")
+    assert json.loads(handler.stream.getvalue())["message"] == "***, ***"

@@ -257,6 +257,14 @@ def test_paths_and_times_and_names_are_understood(tmp_path: Path) -> None:
     assert settings.price_source == ("one", "two")
 
 
+def test_layers_are_read_anew(dot_env: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load_settings({"benchmark": "QQQ"}, env_file=dot_env("ALPHA_MONDAY_OPEN_AT=08:00\n"))
+    dot_env("ALPHA_MONDAY_OPEN_AT=08:30\nALPHA_MONDAY_BENCHMARK=DIA\n")
+    again = loaded.layers.load()
+    assert (again.settings.benchmark, again.settings.open_at) == ("QQQ", time(8, 30))
+    assert again.layers == loaded.layers
+
+
 def test_secrets_are_known_and_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:p%40ssword@host/base")
     monkeypatch.setenv("ALPHA_MONDAY_MY_SOURCE_KEY", "the-key")

@@ -1,0 +1,171 @@
+"""What an operator should know after having been away: what stands in the way now, and what went wrong meanwhile."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from core.prices.source import (
+    MalformedError,
+    PriceSourceError,
+    RateLimitedError,
+    UnauthorisedError,
+    UnavailableError,
+)
+from core.services import Services
+from db import problems as rows
+from db.events import EventType
+from db.records import BatchWaitingDay, LoggedEvent
+
+USUAL_SPAN = timedelta(days=14)
+MOST = 200
+# The causes by which a waiting day blames its source.
+SOURCE_CODES = frozenset(
+    error.code for error in (PriceSourceError, RateLimitedError, UnauthorisedError, UnavailableError, MalformedError)
+)
+_WEEK = timedelta(days=7)
+_WORD = re.compile(r"[A-Z0-9.\-]+")
+
+
+class ProblemKind(StrEnum):
+    """What went wrong: a Monday unopened, a day that waits or was skipped for a close, a baseline changed, a source."""
+
+    MISSED = "missed"
+    WAITING = "waiting"
+    NO_CLOSE = "no_close"
+    BASELINE_REVISED = "baseline_revised"
+    OUTAGE = "outage"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to know. `cause` is a stable code, `detail` a sentence that may hold words from outside.
+
+    `at` is when it was noted, and since when a waiting day or outage stands. A fold of `count` missed Mondays
+    carries the newest one's `run_date`, time and detail; the others are the weeks right before it. An outage counts
+    the days it holds up, and names week and day only where all of them share it.
+    """
+
+    kind: ProblemKind
+    at: datetime
+    run_date: date | None
+    checkpoint_date: date | None
+    symbols: tuple[str, ...]
+    cause: str
+    detail: str
+    count: int = 1
+    next_try_at: datetime | None = None
+
+
+async def problems(services: Services, since: datetime | None) -> tuple[Problem, ...]:
+    """At most 200 problems, newest first: all that stands now, and the newest that was noted after `since`.
+
+    None stands for the last 14 days. What stands takes precedence where 200 do not hold both. An event's time is the
+    beginning of its transaction: give a `since` somewhat before the last look, or one that was being written then
+    is never shown.
+    """
+    since = since if since is not None else services.clock.now() - USUAL_SPAN
+    async with services.database.snapshot() as connection:
+        waiting = await rows.standing(connection)
+        missed = await rows.missed(connection, since)
+        noted = await rows.price_problems(connection, since, MOST)
+    standing = _newest_first(standing_problems(waiting))
+    happened = _newest_first([*fold_missed(missed), *map(_price_problem, noted)])
+    return tuple(_newest_first([*standing, *happened][:MOST]))
+
+
+def _newest_first(found: Iterable[Problem]) -> list[Problem]:
+    def age(problem: Problem) -> tuple[datetime, date, date]:
+        return problem.at, problem.run_date or date.min, problem.checkpoint_date or date.min
+
+    return sorted(found, key=age, reverse=True)
+
+
+def standing_problems(waiting: Iterable[BatchWaitingDay]) -> Iterator[Problem]:
+    """Each day that waits for a close, and one outage for all days that blame a source in the same words."""
+    outages: dict[tuple[str, str], list[BatchWaitingDay]] = {}
+    for day in waiting:
+        if day.cause in SOURCE_CODES:
+            outages.setdefault((day.cause, day.detail), []).append(day)
+        else:
+            yield Problem(
+                ProblemKind.WAITING,
+                day.first_tried_at,
+                day.run_date,
+                day.checkpoint_date,
+                _named(day),
+                day.cause,
+                day.detail,
+                next_try_at=day.next_try_at,
+            )
+    for (cause, detail), days in outages.items():
+        run_dates, dates = {day.run_date for day in days}, {day.checkpoint_date for day in days}
+        yield Problem(
+            ProblemKind.OUTAGE,
+            min(day.first_tried_at for day in days),
+            run_dates.pop() if len(run_dates) == 1 else None,
+            dates.pop() if len(dates) == 1 else None,
+            (),
+            cause,
+            detail,
+            len(days),
+            min(day.next_try_at for day in days),
+        )
+
+
+def _named(day: BatchWaitingDay) -> tuple[str, ...]:
+    """Those of the batch's symbols that the detail names: a waiting day keeps them nowhere else."""
+    words = set(_WORD.findall(day.detail))
+    return tuple(symbol for symbol in day.symbols if symbol in words)
+
+
+def fold_missed(missed: Sequence[LoggedEvent]) -> Iterator[Problem]:
+    """Missed Mondays, given newest first, with those that follow each other for the same cause made one."""
+    fold: Problem | None = None
+    for event in missed:
+        cause, detail = _text(event.payload, "cause"), _text(event.payload, "detail")
+        if fold is not None and fold.run_date is not None and fold.cause == cause:
+            oldest = fold.run_date - (fold.count - 1) * _WEEK
+            if event.run_date == oldest - _WEEK:
+                fold = replace(fold, count=fold.count + 1)
+                continue
+        if fold is not None:
+            yield fold
+        fold = Problem(ProblemKind.MISSED, event.created_at, event.run_date, None, (), cause, detail)
+    if fold is not None:
+        yield fold
+
+
+def _price_problem(event: LoggedEvent) -> Problem:
+    payload = event.payload
+    if event.event_type == EventType.BASELINE_REVISED:
+        stored, answered = _text(payload, "stored"), _text(payload, "answered")
+        return Problem(
+            ProblemKind.BASELINE_REVISED,
+            event.created_at,
+            event.run_date,
+            None,
+            (_text(payload, "symbol"),),
+            event.event_type,
+            f"{_text(payload, 'source')} now has {answered} for the baseline close stored as {stored}",
+        )
+    symbols, sources = _texts(payload, "symbols"), _texts(payload, "sources")
+    return Problem(
+        ProblemKind.NO_CLOSE,
+        event.created_at,
+        event.run_date,
+        date.fromisoformat(_text(payload, "checkpoint_date")),
+        symbols,
+        _text(payload, "reason"),
+        f"no close for {', '.join(symbols)} from {', '.join(sources)}",
+    )
+
+
+def _text(payload: Mapping[str, Any], key: str) -> str:
+    return str(payload.get(key) or "")
+
+
+def _texts(payload: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    return tuple(map(str, payload.get(key) or ()))

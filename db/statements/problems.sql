@@ -1,0 +1,30 @@
+-- name: standing
+-- Due days that wait now, the latest to begin first, each with its batch's week and symbols.
+select w.batch_id, w.checkpoint_date, w.cause, w.detail, w.attempts, w.first_tried_at, w.last_tried_at, w.next_try_at,
+       b.run_date, b.benchmark_symbol || picked.tickers as symbols
+from waiting_days w
+join batches b on b.id = w.batch_id
+cross join lateral (
+    select coalesce(array_agg(p.ticker order by p.id), '{}') as tickers from picks p where p.batch_id = b.id
+) picked
+order by w.first_tried_at desc, w.checkpoint_date desc, w.batch_id;
+
+-- name: missed
+-- Mondays noted as missed after an instant that still have no batch, newest week first.
+select e.id, e.created_at, e.batch_id, e.event_type, e.payload, (e.payload ->> 'run_date')::date as run_date
+from events e
+where e.event_type = 'batch_missed'
+  and e.created_at > %(since)s
+  and not exists (select from batches b where b.run_date = (e.payload ->> 'run_date')::date)
+order by (e.payload ->> 'run_date')::date desc;
+
+-- name: price_problems
+-- The newest events after an instant that tell of a close that never came or a baseline that changed.
+select e.id, e.created_at, e.batch_id, e.event_type, e.payload, b.run_date
+from events e
+join batches b on b.id = e.batch_id
+where e.created_at > %(since)s
+  and (e.event_type = 'baseline_revised'
+       or (e.event_type = 'checkpoint_skipped' and e.payload ->> 'reason' in ('price_missing', 'benchmark_has_no_close')))
+order by e.created_at desc, e.id desc
+limit %(limit)s;

@@ -1,0 +1,67 @@
+"""The list of weeks, batches and missed Mondays in one order: a connection in, the keys of one page out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from db.records import WeekKey
+from db.rows import record_row
+from db.statements import load
+
+_SQL = load("week_list")
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Which weeks are wanted: those that match every word, a piece of text each, none of them a pattern.
+
+    `open_until` (a clock time in the zone `zone`) tells how a batch came to be; `staged` are Mondays that are no
+    longer shown as missed.
+    """
+
+    words: Sequence[str]
+    open_until: time
+    zone: str
+    staged: Sequence[date]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """By which value: week, state, sessions, benchmark or excess; `states` are all state words in their order."""
+
+    sort: str
+    states: Sequence[str]
+    descending: bool
+
+
+async def page(
+    connection: AsyncConnection[Any],
+    matching: Matching,
+    order: Order,
+    *,
+    cursor: tuple[Decimal | None, date] | None,
+    limit: int,
+) -> list[WeekKey]:
+    """At most `limit` weeks that follow the value and run date of `cursor`; None asks for the first."""
+    value, run_date = cursor or (None, None)
+    async with connection.cursor(row_factory=record_row(WeekKey)) as rows:
+        await rows.execute(
+            _SQL["page"],
+            {
+                "words": list(matching.words),
+                "open_until": matching.open_until,
+                "zone": matching.zone,
+                "staged": list(matching.staged),
+                "sort": order.sort,
+                "states": list(order.states),
+                "direction": -1 if order.descending else 1,
+                "cursor_value": value,
+                "cursor_run_date": run_date,
+                "limit": limit,
+            },
+        )
+        return await rows.fetchall()

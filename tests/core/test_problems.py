@@ -1,0 +1,220 @@
+"""What an operator is told after having been away: all that stands, what was noted, each thing once."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import batches
+from core import problems as module
+from core.backfill import backfill
+from core.due_work import run_due_work
+from core.prices.source import Close, RateLimitedError, UnavailableError
+from core.problems import Problem, ProblemKind, fold_missed, problems, standing_problems
+from core.services import Services
+from db.records import BatchWaitingDay, LoggedEvent
+from tests.core.world import FIRST, PICKS, SECOND, SYMBOLS, THIRD, World, all_closes
+from tests.fakes import exchange
+
+NOW = exchange("2020-02-03", "17:00")
+LONG_AGO = datetime.fromisoformat("2000-01-01T00:00+00:00")
+WEEK = timedelta(days=7)
+
+
+@pytest.fixture
+def world(conninfo: str) -> World:
+    return World(conninfo)
+
+
+@pytest.fixture
+async def services(world: World) -> AsyncIterator[Services]:
+    async with world.services() as services:
+        yield services
+
+
+def only(found: tuple[Problem, ...], kind: ProblemKind) -> list[Problem]:
+    return [problem for problem in found if problem.kind is kind]
+
+
+async def test_nothing_is_told_where_nothing_is_wrong(world: World, services: Services) -> None:
+    assert await problems(services, None) == ()
+    world.clock.instant = NOW
+    await backfill(services, {FIRST: PICKS, SECOND: PICKS})
+    assert await problems(services, LONG_AGO) == (), "weekends and holidays are no problem"
+
+
+async def test_a_missing_close_waits_and_is_then_given_up(world: World, services: Services) -> None:
+    closes = all_closes()
+    del closes["BBB"][date(2020, 1, 8)]
+    world.prices.closes_by_symbol = closes
+    await run_due_work(services)
+    world.clock.instant = exchange("2020-01-08")
+    await run_due_work(services)
+    for since in (None, LONG_AGO, datetime.fromisoformat("2100-01-01T00:00+00:00")):
+        [waiting] = await problems(services, since)
+        assert (waiting.kind, waiting.cause, waiting.count) == (ProblemKind.WAITING, "close_missing", 1)
+        assert (waiting.run_date, waiting.checkpoint_date, waiting.symbols) == (FIRST, date(2020, 1, 8), ("BBB",))
+        assert waiting.at == world.clock.instant
+        assert waiting.next_try_at == waiting.at + timedelta(minutes=5)
+    world.clock.instant = exchange("2020-01-10")
+    await run_due_work(services)
+    [skipped] = await problems(services, LONG_AGO)
+    assert (skipped.kind, skipped.cause) == (ProblemKind.NO_CLOSE, "price_missing")
+    assert (skipped.run_date, skipped.checkpoint_date, skipped.symbols) == (FIRST, date(2020, 1, 8), ("BBB",))
+    assert skipped.detail == "no close for BBB from scripted"
+    assert skipped.next_try_at is None
+    assert await problems(services, skipped.at) == (), "only what was noted after the last look"
+    assert await problems(services, skipped.at - timedelta(microseconds=1)) == (skipped,)
+
+
+async def test_a_closure_that_the_calendar_does_not_know_is_told(world: World, services: Services) -> None:
+    closes = all_closes()
+    for symbol in SYMBOLS:
+        del closes[symbol][date(2020, 1, 9)]
+    world.prices.closes_by_symbol = closes
+    world.clock.instant = NOW
+    await backfill(services, {FIRST: PICKS})
+    [closed] = await problems(services, LONG_AGO)
+    assert (closed.kind, closed.cause) == (ProblemKind.NO_CLOSE, "benchmark_has_no_close")
+    assert (closed.checkpoint_date, closed.symbols) == (date(2020, 1, 9), SYMBOLS)
+
+
+async def test_a_changed_baseline_is_told_with_both_values(world: World, services: Services) -> None:
+    await run_due_work(services)
+    closes = all_closes()
+    baseline = date(2020, 1, 3)
+    stored = closes["CCC"][baseline].price
+    closes["CCC"][baseline] = Close(stored + Decimal("1.5"))
+    world.prices.closes_by_symbol = closes
+    world.clock.instant = exchange("2020-01-06", "17:00")
+    await run_due_work(services)
+    [revised] = await problems(services, LONG_AGO)
+    assert (revised.kind, revised.run_date, revised.symbols) == (ProblemKind.BASELINE_REVISED, FIRST, ("CCC",))
+    told = f"scripted now has {stored + Decimal('1.5')} for the baseline close stored as {stored}"
+    assert revised.detail == told
+
+
+async def test_an_outage_is_one_problem_however_many_days_it_holds_up(world: World, services: Services) -> None:
+    await run_due_work(services)
+    world.clock.instant = exchange("2020-01-13", "09:00")
+    await run_due_work(services)
+    assert await problems(services, LONG_AGO) == ()
+    world.prices.failure = UnavailableError("The provider is down.", "Wait.")
+    world.clock.instant = began = exchange("2020-01-13", "17:00")
+    await run_due_work(services)
+    world.clock.instant = exchange("2020-01-15", "17:00")
+    await run_due_work(services)
+    [outage] = await problems(services, datetime.fromisoformat("2100-01-01T00:00+00:00"))
+    assert (outage.kind, outage.cause, outage.detail) == (ProblemKind.OUTAGE, "unavailable", "The provider is down.")
+    assert (outage.count, outage.at) == (6, began)
+    assert (outage.run_date, outage.checkpoint_date) == (None, None), "two batches, three days"
+    assert outage.next_try_at is not None
+    assert outage.next_try_at > world.clock.instant
+    world.prices.failure = RateLimitedError("25 a day are spent.", "Wait.", timedelta(hours=7))
+    world.clock.instant = exchange("2020-01-15", "19:30")
+    await run_due_work(services)
+    assert [problem.cause for problem in await problems(services, None)] == ["rate_limited"]
+    await batches.fail(services, FIRST, "On purpose.")
+    [of_one_batch] = await problems(services, None)
+    assert (of_one_batch.count, of_one_batch.run_date) == (3, SECOND)
+    world.prices.failure = None
+    world.clock.instant = exchange("2020-01-17", "16:45")
+    await run_due_work(services)
+    assert await problems(services, None) == (), "what is over stands no more"
+
+
+async def test_missed_mondays_fold_until_one_is_opened_after_all(world: World, services: Services) -> None:
+    world.picks.weeks = {FIRST}
+    await run_due_work(services)
+    world.clock.instant = exchange("2020-02-03", "17:00")
+    await run_due_work(services)
+    assert await problems(services, datetime.fromisoformat("2100-01-01T00:00+00:00")) == ()
+    [missed] = only(await problems(services, None), ProblemKind.MISSED)
+    assert (missed.run_date, missed.count, missed.cause) == (date(2020, 2, 3), 4, "not_running")
+    await backfill(services, {THIRD: PICKS})
+    newer, older = only(await problems(services, None), ProblemKind.MISSED)
+    assert (newer.run_date, newer.count) == (date(2020, 2, 3), 2)
+    assert (older.run_date, older.count) == (SECOND, 1)
+
+
+async def test_what_stands_is_told_even_where_more_went_wrong_than_is_shown(
+    world: World, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closes = all_closes()
+    for day in (7, 8, 9, 10, 13, 14, 15):
+        del closes["AAA"][date(2020, 1, day)]
+    world.prices.closes_by_symbol = closes
+    await run_due_work(services)
+    world.clock.instant = exchange("2020-01-15")
+    await run_due_work(services)
+    everything = await problems(services, LONG_AGO)
+    assert len(only(everything, ProblemKind.WAITING)) < len(everything)
+    assert list(everything) == sorted(everything, key=lambda problem: problem.at, reverse=True)
+    for most in range(len(everything)):
+        monkeypatch.setattr(module, "MOST", most)
+        found = await problems(services, LONG_AGO)
+        assert len(found) == most
+        standing = len(only(everything, ProblemKind.WAITING))
+        assert len(only(found, ProblemKind.WAITING)) == min(most, standing)
+
+
+def missed_event(week: int, cause: str) -> LoggedEvent:
+    payload = {"run_date": str(FIRST + week * WEEK), "cause": cause, "detail": f"week {week}"}
+    return LoggedEvent(uuid4(), NOW, None, "batch_missed", payload, FIRST + week * WEEK)
+
+
+@given(st.dictionaries(st.integers(0, 12), st.sampled_from(["not_running", "too_late"])))
+def test_folds_of_missed_mondays_unfold_to_what_was_missed(missed: dict[int, str]) -> None:
+    folds = list(fold_missed([missed_event(week, missed[week]) for week in sorted(missed, reverse=True)]))
+    unfolded = {}
+    for fold in folds:
+        assert fold.run_date is not None
+        newest = (fold.run_date - FIRST) // WEEK
+        assert fold.detail == f"week {newest}"
+        assert missed.get(newest + 1) != fold.cause, "a fold is as long as it can be"
+        unfolded.update(dict.fromkeys(range(newest - fold.count + 1, newest + 1), fold.cause))
+    assert unfolded == missed
+    assert sum(fold.count for fold in folds) == len(missed)
+
+
+def waiting_day(offset: int, cause: str, detail: str) -> BatchWaitingDay:
+    tried = NOW + timedelta(hours=offset)
+    day = FIRST + timedelta(days=offset)
+    return BatchWaitingDay(uuid4(), day, cause, detail, 1, tried, tried, tried, FIRST, ("SPY", "A", "ON", "BRK.B"))
+
+
+@given(
+    st.lists(
+        st.builds(
+            waiting_day,
+            st.integers(0, 13),
+            st.sampled_from(["close_missing", "rate_limited", "malformed"]),
+            st.sampled_from(["one", "another"]),
+        )
+    )
+)
+def test_every_waiting_day_is_in_one_problem(days: list[BatchWaitingDay]) -> None:
+    found = list(standing_problems(days))
+    assert sum(problem.count for problem in found) == len(days)
+    outages = [problem for problem in found if problem.kind is ProblemKind.OUTAGE]
+    assert {(problem.cause, problem.detail) for problem in outages} == {
+        (day.cause, day.detail) for day in days if day.cause != "close_missing"
+    }
+    assert len(outages) == len({(problem.cause, problem.detail) for problem in outages})
+    for outage in outages:
+        held_up = [day for day in days if (day.cause, day.detail) == (outage.cause, outage.detail)]
+        assert outage.at == min(day.first_tried_at for day in held_up)
+        assert outage.next_try_at == min(day.next_try_at for day in held_up)
+
+
+def test_a_symbol_is_named_only_where_the_detail_has_it_as_a_word() -> None:
+    day = waiting_day(2, "close_missing", "no close on 2020-01-08 for BRK.B, A from AON")
+    [problem] = standing_problems([day])
+    assert problem.symbols == ("A", "BRK.B")
+    [behind] = standing_problems([replace(day, cause="source_behind", detail="csv has no SPY close from 8 Jan on")])
+    assert behind.symbols == ("SPY",)
