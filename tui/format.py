@@ -41,6 +41,27 @@ def short_percent(value: Decimal) -> str:
     return f"{shown:+f}" if shown else f"{shown:f}"
 
 
+def fixed_percent(value: Decimal, decimals: int) -> str:
+    """`percent` with so many decimals: `+12.3`, `-4`, `0`."""
+    shown = fixed(value, _ONE.scaleb(-decimals))
+    return f"{shown:+f}" if shown else f"{shown:f}"
+
+
+def percent_within(value: Decimal, width: int) -> str:
+    """`percent` in whole percents, or where those are too long in thousands, millions or billions: `+12k`, `+.1M`.
+
+    A number that fits in none of them is its sign and `#`.
+    """
+    for unit, power in (("", 0), ("k", 3), ("M", 6), ("G", 9)):
+        scaled = value.scaleb(-power, _CONTEXT)
+        shown = fixed_percent(scaled, 0)
+        if unit and shown == "0":
+            shown = fixed_percent(scaled, 1).replace("0.", ".", 1)
+        if len(shown + unit) <= width and shown != ".0":
+            return shown + unit
+    return ("-" if value < 0 else "+") + "#" * (width - 1)
+
+
 def direction(value: Decimal) -> int:
     """1 for a gain, -1 for a loss, 0 for what is shown as nothing."""
     shown = fixed(value)

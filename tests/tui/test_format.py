@@ -113,3 +113,26 @@ def test_span(duration: timedelta, text: str) -> None:
 def test_days() -> None:
     assert formats.day_and_month(date(2024, 11, 3)) == "Sun 3 Nov"
     assert formats.short_day(date(2024, 11, 3)) == "Su03"
+
+
+@given(values, st.integers(3, 9))
+def test_a_percentage_fits_where_it_must(value: Decimal, width: int) -> None:
+    shown = formats.percent_within(value, width)
+    assert len(shown) <= width
+    assert shown[0] == ("-" if value < 0 else "+") or shown == "0"
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "expected"),
+    [
+        ("12.5", 4, "+12"),
+        ("-0.4", 4, "0"),
+        ("999.4", 4, "+999"),
+        ("-12345", 4, "-12k"),
+        ("99500", 4, "+.1M"),
+        ("1234567890", 4, "+1G"),
+        ("-9e14", 4, "-###"),
+    ],
+)
+def test_a_long_percentage_is_told_in_thousands(value: str, width: int, expected: str) -> None:
+    assert formats.percent_within(Decimal(value), width) == expected
