@@ -81,7 +81,7 @@ with missed as materialized (
                 select
                 from picks p
                 where p.batch_id = b.id
-                  and (starts_with(lower(p.ticker), word) or lower(p.reasoning) like '%%' || word || '%%')
+                  and (starts_with(lower(p.ticker), word) or strpos(lower(p.reasoning), word) > 0)
             )
         )
     ))

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from core import leading
 from core.batches import NotPossibleError
 from core.due_work import run_due_work
 from core.job_history import Job
 from core.pausing import pause
 from core.prices.source import UnavailableError
-from core.schedule_view import run_job, schedule_view
+from core.schedule_view import WhoSchedules, run_job, schedule_view, who_schedules
 from core.settings import Settings, SettingsError
 from db import leadership
 from db.database import Database
@@ -134,3 +135,14 @@ async def test_a_job_needs_sources_and_a_session_that_writes(world: World) -> No
         with pytest.raises(SettingsError):
             await run_job(replace(services, pick_source=None), Job.OPENING)
     assert world.prices.questions == []
+
+
+async def test_who_schedules_and_whether_anybody_may(world: World) -> None:
+    async with world.services() as services, services.database.dedicated() as leader:
+        assert await who_schedules(services) == WhoSchedules(None, None)
+        await leadership.try_lead(leader)
+        await leading.note_leader(leader, "one:1", world.clock.instant)
+        held = await pause(services, "ann")
+        found = await who_schedules(services)
+        assert found.leader is not None
+        assert (found.leader.who, found.leader.is_alive, found.paused) == ("one:1", True, held)

@@ -285,6 +285,21 @@ async def test_hostile_words_find_nothing_or_something_and_harm_nothing(world: W
         assert len((await week_page(services)).rows) == 1
 
 
+async def test_what_is_wanted_is_found_however_far_down_it_lies(world: World) -> None:
+    write(world, [(FIRST, replace(A_BATCH, status="failed")), *((FIRST + n * WEEK, A_BATCH) for n in range(1, 9))])
+    async with world.services() as services:
+        page = await week_page(services, WeekQuery("failed"), limit=1)
+    assert [run_date_of(row) for row in page.rows] == [FIRST]
+    assert page.next_cursor is None
+
+
+async def test_of_a_very_long_text_the_rest_is_not_looked_at(world: World) -> None:
+    write(world, [(FIRST, A_BATCH)])
+    async with world.services() as services:
+        for blanks, found in ((990, 0), (1_000, 1)):
+            assert len((await week_page(services, WeekQuery("x" + " " * blanks + "absent"))).rows) == found
+
+
 async def test_rows_are_those_of_the_other_list_and_can_be_fetched_by_week(world: World) -> None:
     write(world, [(FIRST + n * WEEK, A_BATCH) for n in range(4)])
     async with world.services() as services:
