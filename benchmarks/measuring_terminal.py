@@ -1,4 +1,4 @@
-"""A program in a terminal of its own: when it first painted, and when it showed a certain text."""
+"""A program in a terminal of its own: when it first painted, what a key costs, when it gives the terminal back."""
 
 import fcntl
 import os
@@ -29,6 +29,61 @@ class Painted:
     anything: float
     wanted: float
     resident: float
+
+
+LEAVES_SCREEN = b"\x1b[?1049l"
+_QUIET_S = 0.12
+
+
+class Program:
+    """A program that runs in a terminal of 120 x 40 until `end`."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.process_id, self._terminal = pty.fork()
+        if self.process_id == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, _SIZE)
+            everything = {**environment, "TERM": "xterm-256color", "TEXTUAL_ANIMATIONS": "none"}
+            os.execvpe(command[0], list(command), everything)  # noqa: S606 - a program of ours, named by the caller
+        self.output = b""
+
+    def wait_for(self, wanted: bytes) -> float:
+        """Reads until `wanted` was written since the last key, and gives the moment. Raises TimeoutError."""
+        end = time.perf_counter() + _PATIENCE_S
+        while wanted not in self.output:
+            self.output += _read(self._terminal, end - time.perf_counter(), self.output)
+        return time.perf_counter()
+
+    def settle(self) -> None:
+        """Reads until nothing was painted for a while."""
+        while select.select([self._terminal], [], [], _QUIET_S)[0]:
+            self.output += os.read(self._terminal, 1 << 16)
+
+    def send(self, keys: bytes) -> None:
+        """Types `keys`; what was written before is forgotten."""
+        self.output = b""
+        os.write(self._terminal, keys)
+
+    def until_painted(self) -> float:
+        """Waits for the first byte that is painted, and gives the moment."""
+        self.output += _read(self._terminal, _PATIENCE_S, self.output)
+        return time.perf_counter()
+
+    def key_to_paint(self, key: bytes) -> float:
+        """Seconds from a key to the first byte that it paints, from quiet to quiet."""
+        self.settle()
+        begun = time.perf_counter()
+        self.send(key)
+        painted = self.until_painted()
+        self.settle()
+        return painted - begun
+
+    def end(self) -> None:
+        """Ends the program, whatever it does."""
+        os.kill(self.process_id, signal.SIGTERM)
+        _drain(self._terminal)
+        os.kill(self.process_id, signal.SIGKILL)
+        os.waitpid(self.process_id, 0)
+        os.close(self._terminal)
 
 
 def paint(command: Sequence[str], environment: Mapping[str, str], wanted: re.Pattern[bytes]) -> Painted:

@@ -230,8 +230,8 @@ async def event_page(
 ) -> EventPage:
     """At most `limit` events before `cursor`. Raises NotFoundError when `run_date` has no batch.
 
-    Each word of `text` (split on blanks) occurs in the event's type or its payload as JSON text, in either case and
-    otherwise literally.
+    Each word of `text` (split on blanks) occurs in the event's type, the week of its batch or its payload as JSON
+    text, in either case and otherwise literally.
     """
     batch_id = (await find(services, run_date)).id if run_date else None
     async with services.database.connection() as connection:

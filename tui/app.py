@@ -2,10 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+import os
+import threading
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from datetime import date, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
 
 from rich.text import Text
 from textual import work
@@ -15,17 +19,19 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from core.clock import Clock, SystemClock
-from core.mixing import SIMULATED
-from db.records import MissedWeek
+from db.errors import AlphaMondayError
+from tui import command_list
 from tui import theme as themes
-from tui.changes import EVERYTHING, RECENT
-from tui.commands import Scope, bindings
+from tui.changes import EVERYTHING, RECENT, Changes
+from tui.commands import CommandSet, Scope
 from tui.literal import literal
 from tui.messages import (
     DatabaseAnswered,
     DatabaseLost,
     PreparationEnded,
+    ProblemsRead,
     SchedulerChanged,
+    SchedulersSeen,
     ServicesFailed,
     ServicesOpened,
 )
@@ -35,16 +41,38 @@ from tui.screens.home import HomeScreen
 from tui.screens.house import HouseScreen
 from tui.session import Opener, Opening, Pauses, Prepare, Session
 from tui.status import Link, Source, Status
-from tui.terminal import leave_on_signals
+from tui.surroundings import Changing
 
 if TYPE_CHECKING:
-    from core.reading import BatchRow
+    from core.problems import Problem
     from core.services import Services
-    from core.settings import Settings
+    from core.settings import Layers, Settings
+    from tui.batch_draft import BatchDraft
 
-REPAINTS_AT_MOST_EVERY_S = 0.1
+REPAINTS_AT_MOST_EVERY_S = 0.05
+# An event bears the time at which its transaction began, so it may come to light after a look that is later.
+WRITTEN_WHILE_LOOKING = timedelta(minutes=1)
+SCHEDULERS_READ_EVERY_S = 5.0
 
 log = logging.getLogger(__name__)
+
+
+def _performance() -> Screen[Any]:
+    from tui.screens.performance import PerformanceScreen  # each place is imported when somebody goes there
+
+    return PerformanceScreen()
+
+
+def _scheduler() -> Screen[Any]:
+    from tui.screens.scheduler import SchedulerScreen
+
+    return SchedulerScreen()
+
+
+def _events() -> Screen[Any]:
+    from tui.screens.events import EventsScreen
+
+    return EventsScreen()
 
 
 class AlphaMondayApp(App[None]):
@@ -53,9 +81,14 @@ class AlphaMondayApp(App[None]):
     TITLE = "Alpha Monday"
     CSS_PATH = "app.tcss"
     COMMANDS = {CommandProvider}  # noqa: RUF012 - declared by Textual
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {"batches": HomeScreen}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "batches": HomeScreen,
+        "performance": _performance,
+        "scheduler": _scheduler,
+        "events": _events,
+    }
     DEFAULT_MODE = "batches"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.EVERYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*command_list.COMMANDS.bindings(Scope.EVERYWHERE)]
 
     status: reactive[Status] = reactive(Status(Mode.SCHEDULER), init=False)
 
@@ -69,21 +102,41 @@ class AlphaMondayApp(App[None]):
         clock: Clock | None = None,
         local_zone: tzinfo | None = None,
         pauses: Pauses | None = None,
+        keymap: dict[str, str] | None = None,
+        log_file: Path | None = None,
+        layers: "Layers | None" = None,
     ) -> None:
-        """`opener` gives other services than the settings' own; `local_zone` None is the machine's."""
-        super().__init__()
+        """`opener` gives other services than the settings' own; `local_zone` None is the machine's.
+
+        `layers` are what the settings were loaded from, to load them anew after set-up. `keymap` holds keys of the
+        operator's own by command id; `log_file` is named when the screen fails.
+        """
+        # Without colour the terminal's own two are kept, not a scale of grey that may come out dark on dark.
+        super().__init__(ansi_color=None if themes.has_colour(os.environ) else True)
+        self.settings = settings
+        self.layers = layers
         self.clock = clock or SystemClock()
         self.local_zone = local_zone
         self.services: Services | None = None
         self.is_lost = asyncio.Event()
+        # What was typed for a batch and not written yet, by the week that the form was opened for.
+        self.drafts: dict[date | None, BatchDraft] = {}
+        self.given_back = threading.Event()
+        self.commands: CommandSet = command_list.COMMANDS.with_keys(keymap or {})
+        self.set_keymap(keymap or {})
+        self._log_file = log_file
         self._prepares = prepare is not None
+        self._house_screens: WeakSet[Changing] = WeakSet()
+        self._looked_at: datetime | None = None
+        self._seen: set[Problem] = set()
         self.session = Session(
             Opening(settings, mode, self.clock, opener, prepare, pauses or Pauses()), self.post_message
         )
-        for each in themes.THEMES:
+        self._themes = themes.themes_for(os.environ)
+        for each in self._themes:
             self.register_theme(each)
-        self.theme = themes.DARK.name
-        self.console.push_theme(themes.text_styles(self.get_css_variables()))
+        self.theme = self._themes[0].name
+        self.console.push_theme(self._text_styles())
         self.set_reactive(AlphaMondayApp.status, Status(mode))
 
     def now(self) -> datetime:
@@ -94,6 +147,9 @@ class AlphaMondayApp(App[None]):
         """What a foreign theme lacks."""
         return themes.DARK.variables
 
+    def _text_styles(self) -> Any:
+        return themes.text_styles(self.get_css_variables())
+
     def on_mount(self) -> None:
         self._colour_text()
         self.theme_changed_signal.subscribe(self, lambda _: self._colour_text())
@@ -102,10 +158,13 @@ class AlphaMondayApp(App[None]):
     def _begin(self) -> None:
         self._keep_open()
         self._follow_changes()
+        if not self.status.mode.runs_scheduler:
+            # That the process which leads has ended is told to nobody.
+            self.set_interval(SCHEDULERS_READ_EVERY_S, self._read_schedulers)
 
     def _colour_text(self) -> None:
         self.console.pop_theme()
-        self.console.push_theme(themes.text_styles(self.get_css_variables()))
+        self.console.push_theme(self._text_styles())
 
     @work(group="services")
     async def _keep_open(self) -> None:
@@ -121,14 +180,68 @@ class AlphaMondayApp(App[None]):
 
     @work(group="changes")
     async def _follow_changes(self) -> None:
-        """Makes every screen look again at what has changed, at most ten times a second."""
+        """Makes every screen look again at what has changed, at most twenty times a second."""
         while True:
             changes = await self.session.changes()
-            for screen in self.screen_stack:
-                if isinstance(screen, HouseScreen):
-                    screen.note_change(changes)
+            for screen in list(self._house_screens):
+                screen.note_change(changes)
+            self._read_problems()
+            self._read_schedulers()
             await self._top_screen.look_again()
             await asyncio.sleep(REPAINTS_AT_MOST_EVERY_S)
+
+    @work(group="problems", exclusive=True)
+    async def _read_problems(self) -> None:
+        """Reads what went wrong since this operator last looked."""
+        from core import last_look, problems
+
+        services = self.services
+        if services is None:
+            return
+        if self._looked_at is None:
+            self._looked_at = last_look.read(services.settings, services.database)
+        since = self._looked_at
+        asked_since = since - WRITTEN_WHILE_LOOKING if since else None
+        found = await self._top_screen.ask(lambda asked: problems.problems(asked, asked_since))
+        if found is not None:
+            unseen = tuple(each for each in found if each.next_try_at is not None or each not in self._seen)
+            self.post_message(ProblemsRead(unseen, since))
+
+    def on_problems_read(self, message: ProblemsRead) -> None:
+        self.status = replace(self.status, problems=message.problems, looked_at=message.since)
+
+    @work(group="schedulers", exclusive=True)
+    async def _read_schedulers(self) -> None:
+        """Reads who leads, and whether the schedulers are paused."""
+        if self.services is None:
+            return
+        from core.schedule_view import who_schedules
+
+        found = await self._top_screen.ask(who_schedules)
+        if found is not None:
+            self.post_message(SchedulersSeen(found))
+
+    def on_schedulers_seen(self, message: SchedulersSeen) -> None:
+        self.status = replace(self.status, who_schedules=message.found)
+
+    def note_looked(self) -> None:
+        """Remembers that this operator has seen the problems there are."""
+        from core import last_look
+
+        services = self.services
+        if services is None:
+            return
+        self._looked_at = self.now()
+        self._seen |= set(self.status.problems)
+        try:
+            last_look.write(services.settings, services.database, self._looked_at)
+        except AlphaMondayError as exc:
+            self.say(f"{exc.message} {exc.remedy}")
+        self._read_problems()
+
+    def enrol(self, screen: Changing) -> None:
+        """Has a screen told of every change from now on, whether it is on top or not."""
+        self._house_screens.add(screen)
 
     @property
     def _top_screen(self) -> HouseScreen:
@@ -143,6 +256,7 @@ class AlphaMondayApp(App[None]):
             database="demo" if self.status.mode is Mode.DEMO else _database_name(services),
             link=Link.PREPARING if self._prepares else Link.OPEN,
             problem=None,
+            scheduler=None,
             sources=tuple(Source(source.name, str(source.basis)) for source in services.sources),
             source_problem=message.source_problem,
         )
@@ -185,33 +299,61 @@ class AlphaMondayApp(App[None]):
             # Days that wait are told to nobody; they show after the tick that tried them.
             self.session.note_change(RECENT)
 
-    def note_simulated(self, rows: "Iterable[BatchRow | MissedWeek]") -> None:
-        """Says on every screen from now on that prices are invented, if any of `rows` was priced so."""
-        found = any(not isinstance(row, MissedWeek) and row.overview.source == SIMULATED for row in rows)
+    def note_change(self, changes: Changes) -> None:
+        """Makes every screen look again at what this process itself has changed."""
+        self.session.note_change(changes)
+
+    def note_simulated(self, found: bool) -> None:
+        """Says on every screen from now on whether there are batches whose prices are invented."""
         if found != self.status.simulated_batches:
             self.status = replace(self.status, simulated_batches=found)
 
+    def reopen(self, settings: "Settings") -> None:
+        """Opens everything anew with other settings."""
+        # What is closed now must neither be asked nor, by its silence, be taken for a database that was lost.
+        self.workers.cancel_group(self, "listening")
+        self.services, self.settings = None, settings
+        self.status = replace(
+            self.status, link=Link.OPENING, problem=None, sources=(), source_problem=None, scheduler=None,
+            who_schedules=None,
+        )  # fmt: skip
+        self.session.reopen(settings)
+
     def say(self, words: str | Text) -> None:
-        """Tells the operator something in passing."""
+        """Tells the operator something in passing; what was said before goes away."""
+        self.clear_notifications()
         self.notify(literal(words, limit=300).plain, markup=False)
 
     async def action_perform(self, command_id: str) -> None:
         """Runs a command where the operator is."""
         await self._top_screen.action_perform(command_id)
 
+    def go_to(self, mode: str) -> None:
+        """Goes to one of the places, and there to the screen that it begins with."""
+        if mode != self.current_mode:
+            self.switch_mode(mode)
+        while isinstance(self.screen, HouseScreen) and len(self.screen_stack) > 1:
+            self.pop_screen()
+
     def show_next_theme(self) -> None:
         """Changes to the next of the house's themes."""
-        names = [each.name for each in themes.THEMES]
+        names = [each.name for each in self._themes]
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
 
+    async def ask_to_quit(self) -> None:
+        """Ends the app; asks first where nobody would go on with this process's work."""
+        from tui.leaving import ask_to_quit
+
+        await ask_to_quit(self)
+
     async def action_quit(self) -> None:
-        """Ends the scheduler in good order, then the app."""
-        await self.session.stop_scheduling()
+        """Gives the terminal back at once; the scheduler and the services are brought to a good end after that."""
         self.exit()
 
     async def on_unmount(self) -> None:
-        # The terminal is the operator's again by now; what follows needs no screen.
-        await self.session.closed()
+        # Textual has restored the terminal by now; what follows needs no screen.
+        self.given_back.set()
+        await self.session.end()
 
     def _fatal_error(self) -> None:
         # Textual would print every local variable of the traceback, and with them what is secret.
@@ -221,7 +363,8 @@ class AlphaMondayApp(App[None]):
             Text.assemble(
                 "Alpha Monday failed: ",
                 literal(f"{type(error).__name__}: {error}", limit=300),
-                "\nThe log has the details; please report it.",
+                "\nThe log has the details; please report it",
+                literal(f": {self._log_file}" if self._log_file else ".", limit=300),
             )
         )
 
@@ -230,19 +373,3 @@ def _database_name(services: "Services") -> str:
     if services.settings.database_url is None:
         return "embedded"
     return services.database.host or "local"
-
-
-def run(settings: "Settings", mode: Mode, *, opener: Opener | None = None, prepare: Prepare | None = None) -> int:
-    """Opens the terminal application and returns the exit code once it has ended.
-
-    `opener` gives other services than the settings' own. `prepare` is awaited with the services, after they are
-    opened and before the scheduler starts.
-    """
-    app = AlphaMondayApp(settings, mode, opener=opener, prepare=prepare)
-
-    async def run_until_told() -> None:
-        leave_on_signals(app.action_quit)
-        await cast("Awaitable[None]", app.run_async())
-
-    asyncio.run(run_until_told())
-    return app.return_code or 0

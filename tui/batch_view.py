@@ -39,6 +39,7 @@ class BatchDay:
     waiting: WaitingDay | None
     due_at: datetime
     excess_pct: Decimal | None
+    is_session: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,9 @@ def days_of(detail: "BatchDetail", rules: "Rules", calendar: TradingCalendar, no
         else:
             state = DayState.DUE if due_at <= now else DayState.TO_COME
         excess = detail.excess_pct(day) if day else None
-        found.append(BatchDay(number, day_date, state, day, waiting.get(day_date), due_at, excess))
+        found.append(
+            BatchDay(number, day_date, state, day, waiting.get(day_date), due_at, excess, calendar.is_session(day_date))
+        )
     return tuple(found)
 
 

@@ -1,10 +1,11 @@
-"""Every command: its key, its words, where it applies and why it may be unavailable.
+"""What a command is: its id, its keys, its words, where it applies and why it may be unavailable.
 
-Bindings, the line of keys, the palette, the help screen and `docs/keys.md` are all made from this one list.
+Bindings, the line of keys, the palette, the help screen and `docs/keys.md` are all made from one set of commands;
+`tui/command_list.py` holds them.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from textual.binding import Binding
@@ -17,58 +18,73 @@ class Scope(StrEnum):
 
     EVERYWHERE = "Everywhere"
     LIST = "In every list and text"
+    FILTERED = "In lists that can be filtered"
+    CHOSEN = "Where a batch is chosen"
     HOME = "Batches"
     BATCH = "One batch"
-    CHECKPOINTS = "One batch, checkpoints"
+    ASIDE = "Performance, Scheduler and Events"
+    SCHEDULER = "Scheduler"
+    EVENTS = "Events"
     OVERLAY = "On top of a screen"
+    FORM = "In a form"
+    NEW_BATCH = "In the form of a new batch"
+
+
+# The scopes that are heard together: within one of these, a key means one thing.
+TOGETHER: tuple[tuple[Scope, ...], ...] = (
+    (Scope.HOME, Scope.CHOSEN, Scope.FILTERED, Scope.LIST, Scope.EVERYWHERE),
+    (Scope.BATCH, Scope.CHOSEN, Scope.LIST, Scope.EVERYWHERE),
+    (Scope.SCHEDULER, Scope.ASIDE, Scope.LIST, Scope.EVERYWHERE),
+    (Scope.EVENTS, Scope.ASIDE, Scope.FILTERED, Scope.LIST, Scope.EVERYWHERE),
+    (Scope.OVERLAY, Scope.LIST),
+    (Scope.FORM,),
+    (Scope.NEW_BATCH, Scope.FORM),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a command's availability depends on."""
+    """What a command's availability depends on.
+
+    `has_row`: something is under the cursor; `has_batch`, `is_active`, `is_missed`, `is_staged` say what kind of week.
+    """
 
     is_open: bool = False
+    may_write: bool = True
+    runs_scheduler: bool = True
     has_row: bool = False
     has_batch: bool = False
+    is_active: bool = False
+    is_missed: bool = False
+    is_staged: bool = False
     has_days: bool = False
+    has_details: bool = False
     has_older: bool = False
     has_newer: bool = False
+    has_columns_left: bool = False
+    has_columns_right: bool = False
+    has_export: bool = False
+    is_filtered: bool = False
+    is_demo: bool = False
+    runs_job: bool = False
 
 
 Reason = Callable[[Situation], str | None]
 
 
-def _always(_: Situation) -> str | None:
+def always(_: Situation) -> str | None:
+    """Nothing stands in the way."""
     return None
-
-
-def _needs_row(situation: Situation) -> str | None:
-    return None if situation.has_row else "There is nothing to move in yet."
-
-
-def _needs_batch(situation: Situation) -> str | None:
-    return None if situation.has_batch else "There is no batch under the cursor."
-
-
-def _needs_days(situation: Situation) -> str | None:
-    return None if situation.has_days else "This batch has no computed day yet."
-
-
-def _needs_older(situation: Situation) -> str | None:
-    return None if situation.has_older else "This is the oldest batch."
-
-
-def _needs_newer(situation: Situation) -> str | None:
-    return None if situation.has_newer else "This is the newest batch."
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """One thing that an operator can do.
 
-    `key` holds the keys in Textual's names, separated by commas, the one that is shown first. `unavailable` gives
-    the reason why not, or None. The lower `rank`, the longer the command stays in a narrow line of keys; 0 is never
-    shown there. A command that `comes_first` is heard whatever lies on top of the screen.
+    `key` holds the keys in Textual's names, separated by commas, the one that is shown first; empty where the command
+    is found by name alone. `unavailable` gives the reason why not, or None. The lower `rank`, the longer the command
+    stays in a narrow line of keys; 0 is never shown there. A command that `comes_first` is heard whatever lies on top
+    of the screen. One that `writes` is not offered where nothing may be written.
     """
 
     id: str
@@ -77,20 +93,28 @@ class Command:
     sentence: str
     scope: Scope
     rank: int = 0
-    unavailable: Reason = _always
+    unavailable: Reason = always
     comes_first: bool = False
+    writes: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys as they are written for people."""
-        return tuple(key_name(key) for key in self.key.split(","))
+        return tuple(key_name(key) for key in self.key.split(",") if key)
 
 
 _KEY_NAMES = {
     "enter": "↵",
     "escape": "Esc",
+    "space": "Space",
     "question_mark": "?",
+    "exclamation_mark": "!",
     "colon": ":",
+    "comma": ",",
+    "full_stop": ".",
+    "slash": "/",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "left": "←",
     "right": "→",
     "up": "↑",
@@ -103,141 +127,83 @@ _KEY_NAMES = {
     "end": "End",
     "pageup": "PgUp",
     "pagedown": "PgDn",
+    "delete": "Del",
 }
 
 
 def key_name(key: str) -> str:
     """A Textual key as people write it: `↵`, `^p`, `J`."""
-    if key.startswith("ctrl+"):
-        return f"^{key.removeprefix('ctrl+')}"
-    return _KEY_NAMES.get(key, key)
+    return _KEY_NAMES.get(key) or key.replace("ctrl+", "^")
 
 
-COMMANDS: tuple[Command, ...] = (
-    Command(
-        "open_batch", "enter", "open", "Open the batch under the cursor.", Scope.HOME, rank=1, unavailable=_needs_batch
-    ),
-    Command(
-        "earlier_day",
-        "left,h",
-        "day before",
-        "Show the computed day before in the preview.",
-        Scope.HOME,
-        rank=4,
-        unavailable=_needs_days,
-    ),
-    Command(
-        "later_day",
-        "right,l",
-        "day after",
-        "Show the computed day after in the preview.",
-        Scope.HOME,
-        rank=5,
-        unavailable=_needs_days,
-    ),
-    Command(
-        "open_checkpoint",
-        "enter",
-        "metrics",
-        "Show the metrics of the day under the cursor, and where each price came from.",
-        Scope.CHECKPOINTS,
-        rank=1,
-        unavailable=_needs_row,
-    ),
-    Command(
-        "next_tab", "right_square_bracket,tab", "next tab", "Go to the next tab of this batch.", Scope.BATCH, rank=2
-    ),
-    Command(
-        "previous_tab",
-        "left_square_bracket,shift+tab",
-        "tab before",
-        "Go to the previous tab of this batch.",
-        Scope.BATCH,
-        rank=6,
-    ),
-    Command(
-        "older_batch",
-        "J",
-        "older",
-        "Go to the batch before this one, without leaving the tab.",
-        Scope.BATCH,
-        rank=3,
-        unavailable=_needs_older,
-    ),
-    Command(
-        "newer_batch",
-        "K",
-        "newer",
-        "Go to the batch after this one, without leaving the tab.",
-        Scope.BATCH,
-        rank=4,
-        unavailable=_needs_newer,
-    ),
-    Command("cursor_down", "down,j", "down", "Move one line down.", Scope.LIST),
-    Command("cursor_up", "up,k", "up", "Move one line up.", Scope.LIST),
-    Command("page_down", "pagedown,ctrl+f", "page down", "Move one page down.", Scope.LIST),
-    Command("page_up", "pageup,ctrl+b", "page up", "Move one page up.", Scope.LIST),
-    Command("first", "g,home", "first", "Go to the first line.", Scope.LIST),
-    Command("last", "G,end", "last", "Go to the last line, loading everything up to it.", Scope.LIST),
-    Command("help", "question_mark", "help", "Show the keys of where you are.", Scope.EVERYWHERE, rank=3),
-    Command(
-        "palette",
-        "colon,ctrl+p",
-        "commands",
-        "Find any command that applies here by name.",
-        Scope.EVERYWHERE,
-        rank=6,
-    ),
-    Command(
-        "next_theme",
-        "t",
-        "theme",
-        "Change the colours: dark, light, or colour-safe.",
-        Scope.EVERYWHERE,
-        rank=8,
-    ),
-    Command("back", "escape,q", "back", "Go back to where you came from.", Scope.BATCH, rank=2),
-    Command("close", "escape,q,enter", "close", "Close what lies on top of the screen.", Scope.OVERLAY, rank=1),
-    Command("quit", "q", "quit", "Leave Alpha Monday; the scheduler inside ends with it.", Scope.HOME, rank=2),
-    Command("quit_anywhere", "ctrl+q", "quit", "Leave Alpha Monday at once.", Scope.EVERYWHERE, comes_first=True),
-)
-_BY_ID = {command.id: command for command in COMMANDS}
+class CommandSet:
+    """Every command with the keys in force, in the order in which they are offered."""
+
+    def __init__(self, commands: Iterable[Command]) -> None:
+        self._by_id = {command.id: command for command in commands}
+
+    def __iter__(self) -> Iterator[Command]:
+        return iter(self._by_id.values())
+
+    def __contains__(self, command_id: object) -> bool:
+        return command_id in self._by_id
+
+    def __getitem__(self, command_id: str) -> Command:
+        return self._by_id[command_id]
+
+    def of_scopes(self, *scopes: Scope) -> Iterator[Command]:
+        """The commands of `scopes`, scope by scope, each in the order of the list."""
+        return (command for scope in scopes for command in self if command.scope is scope)
+
+    def bindings(self, *scopes: Scope) -> list[Binding]:
+        """The key bindings of `scopes`; each runs the action `perform` with the command's id."""
+        return [
+            Binding(
+                command.key,
+                f"{PERFORM}('{command.id}')",
+                command.label,
+                show=command.rank > 0,
+                priority=command.comes_first,
+                key_display=command.keys[0],
+                tooltip=command.sentence,
+                id=command.id,
+            )
+            for command in self.of_scopes(*scopes)
+            if command.key
+        ]
+
+    def with_keys(self, keys: Mapping[str, str]) -> "CommandSet":
+        """The same commands, those of `keys` (by id) with other keys."""
+        return CommandSet(replace(command, key=keys.get(command.id, command.key)) for command in self)
+
+    def clashes(self) -> list[tuple[str, Command, Command]]:
+        """Every key that means two things in one place, with both commands."""
+        found = {}
+        for scopes in TOGETHER:
+            taken: dict[str, Command] = {}
+            for command in self.of_scopes(*scopes):
+                for key in filter(None, command.key.split(",")):
+                    other = taken.setdefault(key, command)
+                    if other is not command:
+                        found[key, other.id, command.id] = (key, other, command)
+        return list(found.values())
 
 
-def command(command_id: str) -> Command:
-    """The command called `command_id`."""
-    return _BY_ID[command_id]
-
-
-def of_scopes(*scopes: Scope) -> Iterator[Command]:
-    """The commands of `scopes`, in the order of the list."""
-    return (each for each in COMMANDS if each.scope in scopes)
-
-
-def bindings(*scopes: Scope) -> list[Binding]:
-    """The key bindings of `scopes`; each runs the action `perform` with the command's id."""
-    return [
-        Binding(
-            each.key,
-            f"{PERFORM}('{each.id}')",
-            each.label,
-            show=each.rank > 0,
-            priority=each.comes_first,
-            key_display=each.keys[0],
-            tooltip=each.sentence,
-            id=each.id,
-        )
-        for each in of_scopes(*scopes)
-    ]
-
-
-def keys_document() -> str:
+def keys_document(commands: CommandSet) -> str:
     """`docs/keys.md`: every command with its keys, by where it applies."""
-    lines = ["# Keys", "", "Every command can also be found by name: `:` or `^p`."]
+    lines = [
+        "# Keys",
+        "",
+        "Every command can also be found by name: `:` or `^p`. Keys are changed in `keys.toml` in the config directory",
+        "(`alpha-monday config` says where): under `[keys]`, a command's id and its key or list of keys, such as",
+        '`open_batch = ["enter", "o"]`. An unknown id, an unknown key or a key that would mean two things in one place',
+        "is an error that names it.",
+    ]
     for scope in Scope:
-        lines += ["", f"## {scope}", "", "| Keys | Command | |", "| --- | --- | --- |"]
+        lines += ["", f"## {scope}", "", "| Keys | Command | Id | |", "| --- | --- | --- | --- |"]
         lines += [
-            f"| {' '.join(f'`{key}`' for key in each.keys)} | {each.label} | {each.sentence} |"
-            for each in of_scopes(scope)
+            f"| {' '.join(f'`{key}`' for key in each.keys) or 'by name'} | {each.label} | `{each.id}` "
+            f"| {each.sentence} |"
+            for each in commands.of_scopes(scope)
         ]
     return "\n".join(lines) + "\n"

@@ -8,6 +8,8 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from tui.commands import Command
 from tui.screens.house import HouseScreen
 
+_NOT_NOW = "not now: "
+
 
 class CommandProvider(Provider):
     """Offers the registry's commands; an unavailable one says why instead of what it does."""
@@ -22,9 +24,10 @@ class CommandProvider(Provider):
         offered = []
         for command in self._house_screen.applicable():
             reason = command.unavailable(situation)
-            words = f"not now: {reason}" if reason else command.sentence
-            offered.append((f"{command.label.capitalize()}  ({', '.join(command.keys)})", command, words))
-        return offered
+            words = f"{_NOT_NOW}{reason}" if reason else command.sentence
+            keys = f"  ({', '.join(command.keys)})" if command.keys else ""
+            offered.append((f"{command.label.capitalize()}{keys}", command, words))
+        return sorted(offered, key=lambda each: each[2].startswith(_NOT_NOW))  # what can be done stands first
 
     def _run(self, command: Command) -> Callable[[], object]:
         return partial(self._house_screen.action_perform, command.id)
@@ -38,5 +41,6 @@ class CommandProvider(Provider):
         """What matches the letters typed, in its name or in what it does."""
         matcher = self.matcher(query)
         for name, command, words in self._offered():
-            if (score := max(matcher.match(name), matcher.match(command.sentence))) > 0:
+            # A command that is called so stands before one that merely speaks of it.
+            if (score := max(matcher.match(name), matcher.match(command.sentence) / 2)) > 0:
                 yield Hit(score, matcher.highlight(name), self._run(command), help=words)

@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 Prepare = Callable[["Services"], Awaitable[None]]
 Opener = Callable[[Clock], AbstractAsyncContextManager["Services"]]
 STOPPING_TAKES_AT_MOST_S = 1.2
-CLOSING_TAKES_AT_MOST_S = 15.0
+CLOSING_TAKES_AT_MOST_S = 2.0
+STOPPING_SERVER_TAKES_AT_MOST_S = 15.0
 LONGEST_PAUSE_S = 30.0
 
 
@@ -55,38 +56,46 @@ class Opening:
 
 
 class Session:
-    """Three workers' work; each tells what it learns through `post`."""
+    """Three workers' work; each tells what it learns through `post`.
+
+    Holding the services and scheduling outlive their workers, which Textual cancels on leaving: the terminal is given
+    back at once, and `end` then brings them to a good end.
+    """
 
     def __init__(self, opening: Opening, post: Callable[[Message], bool]) -> None:
         self._opening = opening
         self._post = post
         self._changes = NOTHING
         self._something_changed = asyncio.Event()
-        self._closed = asyncio.Event()
-        self._closed.set()
         self._reopening = asyncio.Event()
         self._is_prepared = False
         self._scheduler: Scheduler | None = None
-        self._scheduler_ended = asyncio.Event()
-        self._scheduler_ended.set()
+        self._holding: asyncio.Future[None] | None = None
+        self._scheduling: asyncio.Future[None] | None = None
 
     async def keep_open(self) -> None:
-        """Opens the services, trying again for as long as it takes, and holds them until cancelled."""
-        self._closed.clear()
+        """Opens the services, trying again for as long as it takes, and holds them until `end`."""
+        self._holding = asyncio.ensure_future(self._keep_open())
+        await asyncio.shield(self._holding)
+
+    async def _keep_open(self) -> None:
         pause = self._opening.pauses.retry_s
-        try:
-            # The driver and the calendar take longer to import than the first paint takes to draw.
-            await asyncio.to_thread(importlib.import_module, "core.reading")
-            while True:
-                try:
-                    await self._hold()
-                    pause = self._opening.pauses.retry_s
-                except AlphaMondayError as exc:
-                    self._post(ServicesFailed(exc))
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, LONGEST_PAUSE_S)
-        finally:
-            self._closed.set()
+        # The driver and the calendar take longer to import than the first paint takes to draw.
+        await asyncio.to_thread(importlib.import_module, "core.reading")
+        while True:
+            try:
+                await self._hold()
+                pause = self._opening.pauses.retry_s
+            except AlphaMondayError as exc:
+                self._post(ServicesFailed(exc))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._reopening.wait(), pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def reopen(self, settings: "Settings") -> None:
+        """Opens the services anew with other settings, at once."""
+        self._opening.settings = settings
+        self._reopening.set()
 
     async def _hold(self) -> None:
         """Opens the services and holds them until they are to be opened anew."""
@@ -98,6 +107,7 @@ class Session:
                 problem = await self._prepare(self._opening.prepare, services)
                 self._post(PreparationEnded(problem))
             await self._reopening.wait()
+            await self.stop_scheduling()  # it must not be left on what is closed now
 
     async def _open(self, stack: AsyncExitStack) -> tuple["Services", AlphaMondayError | None]:
         """The services, and why they are without sources where these cannot be made: looking needs none."""
@@ -130,16 +140,16 @@ class Session:
         return None
 
     async def schedule(self, services: "Services") -> None:
-        """Runs the scheduler until `stop_scheduling`."""
+        """Runs the scheduler until `end`, or until it is started anew."""
+        await self.stop_scheduling()
+        self._scheduling = asyncio.ensure_future(self._schedule(services))
+        await asyncio.shield(self._scheduling)
+
+    async def _schedule(self, services: "Services") -> None:
         from core.scheduler import Scheduler
 
-        self._scheduler_ended.clear()
-        try:
-            self._scheduler = Scheduler(services, self._tell_state)
-            await self._scheduler.run()
-        finally:
-            self._scheduler = None
-            self._scheduler_ended.set()
+        self._scheduler = Scheduler(services, self._tell_state)
+        await self._scheduler.run()
 
     def _tell_state(self, state: "SchedulerState") -> None:
         self._post(SchedulerChanged(state))
@@ -148,11 +158,16 @@ class Session:
         """Tells the scheduler to end and waits until it has, within bounds."""
         if self._scheduler is not None:
             self._scheduler.stop()
-        await _within(STOPPING_TAKES_AT_MOST_S, self._scheduler_ended)
+        await _ended(self._scheduling, STOPPING_TAKES_AT_MOST_S)
+        self._scheduler = self._scheduling = None
 
-    async def closed(self) -> None:
-        """Waits until the services are closed, within bounds."""
-        await _within(CLOSING_TAKES_AT_MOST_S, self._closed)
+    async def end(self) -> None:
+        """Ends the scheduler in good order, then closes the services, both within bounds."""
+        await self.stop_scheduling()
+        if self._holding is not None:
+            self._holding.cancel()
+        is_embedded = self._opening.settings.database_url is None
+        await _ended(self._holding, STOPPING_SERVER_TAKES_AT_MOST_S if is_embedded else CLOSING_TAKES_AT_MOST_S)
 
     async def listen(self, services: "Services") -> None:
         """Notes every change that any process writes; looks by itself, at intervals, where it cannot listen."""
@@ -194,8 +209,8 @@ class Session:
         return taken
 
 
-async def _within(seconds: float, event: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+async def _ended(task: "asyncio.Future[None] | None", within_s: float) -> None:
+    """Waits until `task` has ended, and cancels it after `within_s`; its failure was told by who awaits it."""
+    if task is not None:
+        await asyncio.wait({task}, timeout=within_s)
+        task.cancel()

@@ -1,6 +1,6 @@
 """What the top of every screen tells: one value, and the words for it. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -15,9 +15,12 @@ from tui.mode import Mode
 from tui.words import basis_words
 
 if TYPE_CHECKING:
+    from core.problems import Problem
+    from core.schedule_view import WhoSchedules
     from core.scheduler import SchedulerState
 
 PRODUCT = "Alpha Monday"
+_PAUSED = Text("‖ paused", style="caution")
 # As core.prices.source.PriceSourceError and what derives from it: the codes by which a waiting day blames its source.
 _SOURCE_CODES = frozenset({"price_source", "rate_limited", "unauthorised", "unavailable", "malformed"})
 
@@ -53,11 +56,21 @@ class Status:
     source_problem: AlphaMondayError | None = None
     scheduler: "SchedulerState | None" = None
     simulated_batches: bool = False
+    problems: "tuple[Problem, ...]" = ()
+    looked_at: datetime | None = None
+    who_schedules: "WhoSchedules | None" = None
 
     @property
     def is_simulated(self) -> bool:
         """Whether anything on the screens may rest on invented prices."""
         return self.simulated_batches or any(source.name == SIMULATED for source in self.sources)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the schedulers of the database are told to do nothing."""
+        if self.who_schedules is not None:
+            return self.who_schedules.paused is not None
+        return self.scheduler is not None and self.scheduler.paused is not None
 
     @property
     def is_open(self) -> bool:
@@ -74,14 +87,6 @@ class Status:
         return next((delay.detail for delay in delays if delay.cause in _SOURCE_CODES), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A line that an operator should not miss."""
-
-    style: str
-    text: Text = field(compare=True)
-
-
 def scheduler_words(status: Status) -> Text:
     """The scheduler's state, in words with a mark."""
     if status.link in (Link.LOST, Link.FAILED):
@@ -89,13 +94,16 @@ def scheduler_words(status: Status) -> Text:
     if status.link in (Link.OPENING, Link.PREPARING):
         return Text(f"… {status.link}", style="quiet")
     if not status.mode.runs_scheduler:
-        return Text("read-only" if status.mode is Mode.READ_ONLY else "no scheduler", style="quiet")
+        words = Text("read-only" if status.mode is Mode.READ_ONLY else "no scheduler", style="quiet")
+        return _with_others(words, status)
     if not status.sources:
-        return Text("✗ not scheduling", style="caution")
+        return _with_others(Text("✗ not scheduling", style="caution"), status)
     if status.scheduler is None:
         return Text("… starting", style="quiet")
     phase = str(status.scheduler.phase)
-    if phase == "leading":
+    if status.is_paused and phase in {"leading", "paused", "standing by"}:
+        return _PAUSED.copy()
+    if phase in {"leading", "paused"}:  # a pause that has ended is noticed within seconds
         return Text.assemble(("● ", "gain"), "leading")
     if phase == "standing by":
         leader = literal(status.scheduler.leader or "another process", limit=40)
@@ -103,10 +111,23 @@ def scheduler_words(status: Status) -> Text:
     return Text(f"… {phase}", style="caution")
 
 
+def _with_others(words: Text, status: Status) -> Text:
+    """What this terminal does not do, and who does it."""
+    if status.who_schedules is None:
+        return words
+    if status.is_paused:
+        others = _PAUSED
+    elif (leader := status.who_schedules.leader) is not None and leader.is_alive:
+        others = Text.assemble(literal(leader.who, limit=24), " leads")
+    else:
+        others = Text("nobody schedules", style="caution")
+    return Text.assemble(words, (", ", "quiet"), others)
+
+
 def next_words(status: Status, now: datetime, local: tzinfo | None) -> Text:
     """When there is something to do next: `next open Mon 09:00 ET (19 h)`; empty where nobody knows."""
     due = status.scheduler.next_due if status.scheduler else None
-    if due is None or status.link is not Link.OPEN:
+    if due is None or status.link is not Link.OPEN or status.is_paused:
         return Text()
     what = {"checkpoint": "close of day"}.get(str(due.kind), str(due.kind))
     remaining = formats.span(due.at - now) if due.at > now else "now"
@@ -145,9 +166,9 @@ def notices(status: Status, now: datetime) -> list[Text]:
         found.append(
             Text.assemble(
                 ("! ", "caution"),
-                "No price source is set, so nothing is opened or computed. Run ",
-                ("alpha-monday setup", "key"),
-                ".",
+                "No price source is set, so nothing is opened or computed. Press ",
+                ("u", "key"),
+                " to set one up.",
             )
         )
     if status.scheduler is not None and status.link is Link.OPEN:

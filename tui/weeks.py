@@ -1,51 +1,43 @@
-"""The weeks that a list has loaded: pages put together, newest first, without gaps. Pure."""
+"""The weeks that a list has loaded: pages put together in the order of the query. Pure."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from db.records import MissedWeek
-
 if TYPE_CHECKING:
-    from core.reading import BatchPage, BatchRow
+    from core.reading import BatchRow
+    from core.week_list import WeekCursor, WeekRow
 
 
-def run_date_of(row: "BatchRow | MissedWeek") -> date:
-    """The Monday of a row."""
-    return row.run_date if isinstance(row, MissedWeek) else row.overview.run_date
-
-
+@dataclass(frozen=True, slots=True)
 class LoadedWeeks:
-    """Rows by run date from the newest on; `next_cursor` asks for those not loaded yet, None where there are none."""
+    """Rows from the first on; `next_cursor` asks for those not loaded yet, None where there are none."""
 
-    def __init__(self) -> None:
-        self._by_date: dict[date, BatchRow | MissedWeek] = {}
-        self.next_cursor: date | None = None
-        self.is_begun = False
+    rows: tuple["WeekRow", ...] = ()
+    next_cursor: "WeekCursor | None" = None
+    is_begun: bool = False
 
     def __len__(self) -> int:
-        return len(self._by_date)
+        return len(self.rows)
 
-    @property
-    def rows(self) -> list["BatchRow | MissedWeek"]:
-        """Every loaded row, newest first."""
-        return [self._by_date[run_date] for run_date in sorted(self._by_date, reverse=True)]
+    def followed_by(self, rows: Sequence["WeekRow"], next_cursor: "WeekCursor | None") -> "LoadedWeeks":
+        """With the page that was asked for by `next_cursor`; a week that moved there meanwhile stands once."""
+        there = {key_of(row) for row in rows}
+        kept = tuple(row for row in self.rows if key_of(row) not in there)
+        return LoadedWeeks((*kept, *rows), next_cursor, is_begun=True)
 
-    @property
-    def batches(self) -> list[date]:
-        """The run dates that have a batch."""
-        return [run_date for run_date, row in self._by_date.items() if not isinstance(row, MissedWeek)]
+    def with_batches(self, batches: Iterable["BatchRow"]) -> "LoadedWeeks":
+        """With what was read anew of batches that are loaded, each in its place."""
+        anew = {key_of(row): row for row in batches}
+        return replace(self, rows=tuple(anew.get(key_of(row), row) for row in self.rows))
 
-    def reaches(self, run_date: date) -> bool:
-        """Whether a week belongs to what is loaded, were it there."""
-        return self.next_cursor is None or run_date >= self.next_cursor
+    def batches(self) -> set[date]:
+        """The run dates of the loaded batches."""
+        return {run_date for is_batch, run_date in map(key_of, self.rows) if is_batch}
 
-    def take(self, page: "BatchPage", *, is_next: bool) -> None:
-        """Adds a page, replacing what is there of it; weeks never go away, a missed one may be opened after all.
 
-        `is_next` says that it was asked for with `next_cursor`, or as the first.
-        """
-        self._by_date |= {row.overview.run_date: row for row in page.batches}
-        self._by_date |= {row.run_date: row for row in page.missed}
-        if is_next:
-            self.next_cursor = page.next_cursor
-        self.is_begun = True
+def key_of(row: "WeekRow") -> tuple[bool, date]:
+    """What tells a row from every other: whether it is a batch, and its Monday."""
+    overview = getattr(row, "overview", None)
+    return (False, row.run_date) if overview is None else (True, overview.run_date)  # type: ignore[union-attr]  # told apart without importing the driver

@@ -77,7 +77,8 @@ def day_why(day: BatchDay, now: datetime) -> Text:
         next_try = formats.exchange_time(day.waiting.next_try_at, now)
         return Text(f"next try {next_try}, {reason_words(day.waiting.cause)}", style="caution")
     if day.state in (DayState.TO_COME, DayState.DUE):
-        return Text(f"due {day.due_at.astimezone(EXCHANGE_ZONE):%H:%M} ET", style="quiet")
+        due = f"due {day.due_at.astimezone(EXCHANGE_ZONE):%H:%M} ET"
+        return Text(due if day.is_session else "no session", style="quiet")
     return Text()
 
 

@@ -18,7 +18,7 @@ where e.id < %(before)s
   and (%(batch_id)s::uuid is null or e.batch_id = %(batch_id)s::uuid)
   and not exists (
       select from unnest(%(words)s::text[]) word
-      where strpos(lower(e.event_type || ' ' || e.payload::text), lower(word)) = 0
+      where strpos(lower(concat_ws(' ', e.event_type, b.run_date, e.payload)), lower(word)) = 0
   )
 order by e.id desc
 limit %(limit)s;

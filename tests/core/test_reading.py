@@ -164,6 +164,8 @@ async def test_events_carry_the_week_that_they_are_about(conninfo: str) -> None:
         assert {event.event_type for event in found.events if event.run_date == SECOND} == {"batch_missed"}
         of_first = await events_after(services, None, run_date=FIRST, limit=100)
         assert of_first.events == tuple(event for event in found.events if event.run_date == FIRST)
+        by_word = await event_page(services, limit=100, text=FIRST.isoformat())
+        assert by_word.events == of_first.events, "a week is found by its date, whatever its events' payloads hold"
         for read in (event_page(services, run_date=SECOND), events_after(services, None, run_date=SECOND)):
             with pytest.raises(NotFoundError):
                 await read

@@ -34,6 +34,7 @@ def filled_template(server: EmbeddedServer, template: str, price_file: Path) -> 
     asyncio.run(
         history.fill(history.settings_for(server.conninfo(name), price_source="csv", price_file=str(price_file)))
     )
+    history.stand_still(server.conninfo(name))
     return name
 
 

@@ -12,7 +12,6 @@ from textual.pilot import Pilot
 from core.services import Access, Services, open_services
 from core.settings import Settings
 from core.trading_calendar import EXCHANGE_ZONE
-from db.records import MissedWeek
 from tests.fakes import FixedClock
 from tests.tui.history import NOW
 from tui.app import AlphaMondayApp
@@ -21,11 +20,17 @@ from tui.screens.batch import BatchScreen
 from tui.screens.home import HomeScreen
 from tui.session import Pauses
 from tui.status import Link
+from tui.week_kinds import batch_of
 
 _WAIT_AT_MOST_S = 20
 
 
-def app_for(settings: Settings, mode: Mode = Mode.NO_SCHEDULER, clock: FixedClock | None = None) -> AlphaMondayApp:
+def app_for(
+    settings: Settings,
+    mode: Mode = Mode.NO_SCHEDULER,
+    clock: FixedClock | None = None,
+    keymap: dict[str, str] | None = None,
+) -> AlphaMondayApp:
     """The app at a standing moment, in the exchange's own zone, quick to try again."""
     return AlphaMondayApp(
         settings,
@@ -33,6 +38,7 @@ def app_for(settings: Settings, mode: Mode = Mode.NO_SCHEDULER, clock: FixedCloc
         clock=clock or FixedClock(NOW),
         local_zone=EXCHANGE_ZONE,
         pauses=Pauses(retry_s=0.1, poll_s=0.2),
+        keymap=keymap,
     )
 
 
@@ -62,10 +68,12 @@ def has_arrived(app: App[Any]) -> bool:
     if isinstance(app.screen, BatchScreen):
         view = app.screen.view
         return view is not None and view.detail.batch.run_date == app.screen.run_date
-    row, view = home(app).table.row, home(app).preview.view
-    if row is None or isinstance(row, MissedWeek):
-        return row is None or view is None
-    return view is not None and view.detail.batch.run_date == row.overview.run_date
+    if not isinstance(app.screen_stack[0], HomeScreen):
+        return True  # the other places have words of their own to wait for
+    batch, view = batch_of(home(app).table.row), home(app).preview.view
+    if batch is None:
+        return view is None
+    return view is not None and view.detail.batch.run_date == batch.run_date
 
 
 def link(app: App[Any]) -> Link:

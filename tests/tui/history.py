@@ -5,6 +5,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg.types.json import Jsonb
+
 from core.backfill import backfill
 from core.batches import fail
 from core.due_work import run_due_work
@@ -72,6 +75,24 @@ def all_weeks() -> dict[date, list[PickDraft]]:
 def settings_for(conninfo: str, **values: Any) -> Settings:
     """Settings with a database of the test's own."""
     return load_settings({"database_url": conninfo, **values}).settings
+
+
+def stand_still(conninfo: str) -> None:
+    """Gives whatever the database timed by its own clock a time of the history: what is drawn must not change."""
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            """
+            update events e set created_at = %s::timestamptz + numbered.number * interval '1 second'
+            from (select id, row_number() over (order by id) as number from events) numbered
+            where numbered.id = e.id
+            """,
+            (NOW - timedelta(hours=1),),
+        )
+        connection.execute(
+            "update scheduler_state set value = value || %s, updated_at = %s where name like 'job:%%'",
+            (Jsonb({"who": "server:7", "took_s": 0.4}), NOW),
+        )
 
 
 async def fill(settings: Settings) -> None:

@@ -1,79 +1,92 @@
-"""One list of commands feeds the bindings, the keys below, the palette, the help and the manual."""
+"""One set of commands feeds the bindings, the keys below, the palette, the help and the manual."""
 
+import importlib
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tui.app import AlphaMondayApp
-from tui.commands import COMMANDS, Scope, Situation, bindings, command, keys_document, of_scopes
+from tui.command_list import COMMANDS
+from tui.commands import TOGETHER, Command, CommandSet, Scope, Situation, keys_document
 from tui.screens.batch import BatchScreen
+from tui.screens.dialog import Dialog
+from tui.screens.events import EventsScreen
 from tui.screens.help import help_words
 from tui.screens.home import HomeScreen
+from tui.screens.house import HouseScreen
 from tui.screens.overlay import OverlayScreen
+from tui.screens.performance import PerformanceScreen
+from tui.screens.scheduler import SchedulerScreen
 from tui.widgets.key_line import key_words
 
 KEYS_DOCUMENT = Path(__file__).parents[2] / "docs" / "keys.md"
-TOGETHER = [
-    (Scope.HOME, Scope.LIST, Scope.EVERYWHERE),
-    (Scope.BATCH, Scope.CHECKPOINTS, Scope.LIST, Scope.EVERYWHERE),
-    (Scope.OVERLAY, Scope.LIST),
-]
+SCREENS: tuple[type[HouseScreen], ...] = (HomeScreen, BatchScreen, PerformanceScreen, SchedulerScreen, EventsScreen)
 
 
 def test_the_manual_is_up_to_date() -> None:
-    assert KEYS_DOCUMENT.read_text(encoding="utf-8") == keys_document()
+    assert KEYS_DOCUMENT.read_text(encoding="utf-8") == keys_document(COMMANDS)
 
 
-def test_ids_are_unique() -> None:
-    assert max(Counter(each.id for each in COMMANDS).values()) == 1
+def test_no_key_means_two_things_in_one_place() -> None:
+    assert COMMANDS.clashes() == []
 
 
-@pytest.mark.parametrize("scopes", TOGETHER)
-def test_no_key_means_two_things_in_one_place(scopes: tuple[Scope, ...]) -> None:
-    keys = Counter(key for each in of_scopes(*scopes) for key in each.key.split(","))
-    assert [key for key, count in keys.items() if count > 1] == []
+def test_a_clash_is_found() -> None:
+    found = COMMANDS.with_keys({"sort": "n"}).clashes()
+    assert [(key, {one.id, other.id}) for key, one, other in found] == [("n", {"sort", "new_batch"})]
 
 
 @pytest.mark.parametrize("each", COMMANDS, ids=lambda each: each.id)
-def test_every_command_says_what_it_does_and_is_done_somewhere(each: object) -> None:
-    from tui.commands import Command
-
-    assert isinstance(each, Command)
-    assert each.label == each.label.lower()
+def test_every_command_says_what_it_does(each: Command) -> None:
+    assert each.label
     assert each.sentence.endswith(".")
     assert each.sentence[0].isupper()
-    screen = {Scope.BATCH: BatchScreen, Scope.CHECKPOINTS: BatchScreen}.get(each.scope, HomeScreen)
-    assert each.scope is Scope.OVERLAY or callable(getattr(screen, f"perform_{each.id}"))
+    assert each.rank == 0 or each.key, "the line of keys shows keys"
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_command_that_applies_is_done_there(screen: type[HouseScreen]) -> None:
+    for each in COMMANDS.of_scopes(*screen.scopes, Scope.LIST, Scope.EVERYWHERE):
+        assert callable(getattr(screen, f"perform_{each.id}")), each.id
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_scope_of_a_screen_is_bound(screen: type[HouseScreen]) -> None:
+    holders = (screen, AlphaMondayApp)
+    found = {binding.id for holder in holders for binding in holder.BINDINGS if not isinstance(binding, tuple)}
+    expected = {each.id for each in COMMANDS.of_scopes(*screen.scopes, Scope.LIST, Scope.EVERYWHERE) if each.key}
+    assert found == expected
+    assert (*screen.scopes, Scope.LIST, Scope.EVERYWHERE) in TOGETHER or set(screen.scopes) < set(TOGETHER[2])
+
+
+@pytest.mark.parametrize(("holder", "scopes"), [(OverlayScreen, (Scope.OVERLAY, Scope.LIST)), (Dialog, (Scope.FORM,))])
+def test_what_lies_on_top_is_bound(holder: type[OverlayScreen], scopes: tuple[Scope, ...]) -> None:
+    found = {binding.id for binding in holder.BINDINGS if not isinstance(binding, tuple)}
+    assert found == {each.id for each in COMMANDS.of_scopes(*scopes)}
 
 
 def test_bindings_carry_id_label_and_sentence() -> None:
-    bound = {binding.id: binding for binding in bindings(*Scope)}
+    bound = {binding.id: binding for binding in COMMANDS.bindings(*Scope)}
     for each in COMMANDS:
-        assert bound[each.id].tooltip == each.sentence
-        assert bound[each.id].description == each.label
-        assert bound[each.id].action == f"perform('{each.id}')"
-
-
-def test_every_scope_is_bound() -> None:
-    found = {
-        binding.id
-        for holder in (AlphaMondayApp, HomeScreen, BatchScreen, OverlayScreen)
-        for binding in holder.BINDINGS
-        if not isinstance(binding, tuple)
-    }
-    assert found >= {each.id for each in COMMANDS}
+        if each.key:
+            assert bound[each.id].tooltip == each.sentence
+            assert bound[each.id].description == each.label
+            assert bound[each.id].action == f"perform('{each.id}')"
 
 
 def test_an_unavailable_command_says_why() -> None:
-    assert command("open_batch").unavailable(Situation()) == "There is no batch under the cursor."
-    assert command("open_batch").unavailable(Situation(has_batch=True)) is None
-    words = help_words([command("open_batch")], Situation()).plain
-    assert "not now: There is no batch under the cursor." in words
+    fail = COMMANDS["fail_batch"]
+    assert fail.unavailable(Situation()) == "There is no batch under the cursor."
+    assert fail.unavailable(Situation(has_batch=True)) == "This batch has ended; completed and failed are both final."
+    assert fail.unavailable(Situation(has_batch=True, is_active=True)) is None
+    words = help_words([fail], Situation(), 200, Console()).plain
+    assert "Not now: There is no batch under the cursor." in words
 
 
 def test_a_narrow_line_keeps_what_matters_most() -> None:
-    offered = list(of_scopes(Scope.HOME, Scope.EVERYWHERE))
+    offered = list(COMMANDS.of_scopes(Scope.HOME, Scope.EVERYWHERE))
     situation = Situation(has_batch=True)
     wide, narrow = (key_words(offered, situation, width).plain for width in (200, 30))
     assert "theme" in wide
@@ -81,3 +94,12 @@ def test_a_narrow_line_keeps_what_matters_most() -> None:
     assert "open" in narrow
     assert "theme" not in narrow
     assert len(narrow.rstrip()) <= 30
+
+
+def test_ids_are_unique() -> None:
+    source = importlib.import_module("tui.command_list").__file__
+    assert source is not None
+    text = Path(source).read_text(encoding="utf-8")
+    ids = Counter(line.split('"')[1] for line in text.splitlines() if line.strip().startswith(('Command("', '"')))
+    assert all(ids[each.id] == 1 for each in COMMANDS)
+    assert len(list(CommandSet(COMMANDS))) == text.count("        Command(")

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from core.backfill import backfill
 from core.batches import fail
 from core.settings import Settings
+from core.week_list import run_date_of
 from db.embedded import EmbeddedServer
 from tests.fakes import FixedClock
 from tests.tui.driving import app_for, has_arrived, home, link, running, shown, until, write_as_another
@@ -19,7 +20,6 @@ from tests.tui.history import MISSED_WEEK, NEWEST_WEEK, NOW, drafts
 from tui.mode import Mode
 from tui.screens.batch import BatchScreen
 from tui.status import Link
-from tui.weeks import run_date_of
 
 
 async def test_a_write_elsewhere_shows_and_the_cursor_stays_with_its_row(settings: Settings) -> None:
@@ -94,6 +94,8 @@ async def test_the_scheduler_inside_leads_and_ends_with_the_app(settings: Settin
         await until(pilot, lambda: "● leading" in shown(app), "the lead")
         await until(pilot, lambda: "next " in shown(app), "what is next")
         await pilot.press("q")
+        await until(pilot, lambda: "no other process stands by" in shown(app), "the question")
+        await pilot.press("enter")
         await until(pilot, lambda: not app.is_running, "the end")
     assert app.return_code == 0
     with psycopg.connect(filled) as connection:

@@ -7,7 +7,8 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fcntl import ioctl
 from pathlib import Path
@@ -15,20 +16,35 @@ from termios import TIOCSWINSZ
 
 import pytest
 
+from db.embedded import EmbeddedServer
 from tests.tui.history import NEWEST_WEEK
 
 ENTERS_SCREEN, LEAVES_SCREEN, SHOWS_CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
+LEAVES_BY_KEY = b"\x11"
 _WAIT_AT_MOST_S = 20
+_HANGS_S = 60
 PROGRAM = """
 import sys
 from core.settings import load_settings
-from tui.app import AlphaMondayApp, run
+from tui.app import AlphaMondayApp
+from tui.program import run
 from tui.mode import Mode
 from tui.screens.home import HomeScreen
 {before}
 settings = load_settings({{"database_url": {conninfo!r}, "price_source": "csv", "price_file": {price_file!r}}}).settings
 sys.exit(run(settings, Mode.SCHEDULER))
 """
+HANGING_SOURCE = """
+import asyncio, time
+from core.prices.csv_file import CsvPrices
+async def hang(*_):
+    import os
+    os.write(2, b"source hangs")
+    {how}
+CsvPrices.closes = hang
+"""
+IN_A_THREAD = f"await asyncio.to_thread(time.sleep, {_HANGS_S})"
+IN_THE_LOOP = f"time.sleep({_HANGS_S})"
 CRASH = """
 def crash(self):
     secret = "hunter2"
@@ -83,26 +99,112 @@ class Terminal:
             return b""
 
 
-def started(filled: str, price_file: Path, before: str = "") -> Terminal:
-    """The app on a terminal, with its list painted."""
-    program = PROGRAM.format(before=before, conninfo=filled, price_file=str(price_file))
-    terminal = Terminal.start([sys.executable, "-c", program])
-    terminal.read_until(NEWEST_WEEK.isoformat().encode())
-    return terminal
+Start = Callable[..., Terminal]
 
 
-def test_q_leaves_a_clean_terminal(filled: str, price_file: Path) -> None:
-    terminal = started(filled, price_file)
-    terminal.send(b"q")
+@pytest.fixture
+def start(filled: str, price_file: Path) -> Iterator[Start]:
+    """Starts the app on a terminal, with its list painted; whatever still runs afterwards is ended."""
+    started: list[Terminal] = []
+
+    def start(before: str = "") -> Terminal:
+        program = PROGRAM.format(before=before, conninfo=filled, price_file=str(price_file))
+        terminal = Terminal.start([sys.executable, "-c", program])
+        started.append(terminal)
+        terminal.read_until(NEWEST_WEEK.isoformat().encode())
+        return terminal
+
+    yield start
+    for terminal in started:
+        with suppress(ChildProcessError, ProcessLookupError):
+            os.kill(terminal.pid, signal.SIGKILL)
+            os.waitpid(terminal.pid, 0)
+
+
+def wait_for(pid: int) -> int:
+    """The exit code of a process that ends within bounds."""
+    deadline = time.monotonic() + _WAIT_AT_MOST_S
+    while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
+        assert time.monotonic() < deadline, "the process lives on"
+        time.sleep(0.05)
+    return os.waitstatus_to_exitcode(ended[1])
+
+
+def test_q_leaves_a_clean_terminal(start: Start) -> None:
+    terminal = start()
+    terminal.send(b"\x11")
     assert terminal.end() == 0
     after = bytes(terminal.written).rpartition(LEAVES_SCREEN)[2]
     assert SHOWS_CURSOR in after or SHOWS_CURSOR in terminal.written
     assert b"Traceback" not in terminal.written
 
 
+@pytest.mark.parametrize(
+    ("how", "leave"),
+    [
+        pytest.param(IN_A_THREAD, LEAVES_BY_KEY, id="a source in a thread, by key"),
+        pytest.param(IN_A_THREAD, signal.SIGTERM, id="a source in a thread, by signal"),
+        pytest.param(IN_THE_LOOP, signal.SIGTERM, id="a source that holds up everything, by signal"),
+    ],
+)
+def test_a_source_that_hangs_keeps_neither_the_terminal_nor_the_process(
+    start: Start, how: str, leave: bytes | signal.Signals
+) -> None:
+    terminal = start(HANGING_SOURCE.format(how=how))
+    terminal.read_until(b"source hangs")
+    assert_left(terminal, leave)
+
+
+@pytest.mark.parametrize("leave", [LEAVES_BY_KEY, signal.SIGTERM], ids=["by key", "by signal"])
+def test_a_frozen_database_keeps_neither_the_terminal_nor_the_process(
+    server: EmbeddedServer, reachable_directory: Path, start: Start, leave: bytes | signal.Signals
+) -> None:
+    terminal = start()
+    terminal.read_until(b"leading")
+    with frozen(reachable_directory / "server"):
+        terminal.send(b"jjj")  # questions are under way that nobody answers
+        assert_left(terminal, leave)
+
+
+def test_a_terminal_that_nobody_reads_from_does_not_keep_the_process(start: Start) -> None:
+    terminal = start()
+    terminal.send(b"jk" * 2_000)  # each paints, more than a terminal holds
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert wait_for(terminal.pid) == 0
+    os.close(terminal.descriptor)
+
+
+def assert_left(terminal: Terminal, leave: bytes | signal.Signals) -> None:
+    """Asks the program to end; it does, long before what hangs is over. benchmarks/leaving.py has the figures."""
+    told = time.monotonic()
+    if isinstance(leave, bytes):
+        terminal.send(leave)
+    else:
+        os.kill(terminal.pid, leave)
+    terminal.read_until(LEAVES_SCREEN)
+    assert terminal.end() == 0
+    assert time.monotonic() - told < _HANGS_S / 2
+
+
+@contextmanager
+def frozen(directory: Path) -> Iterator[None]:
+    """Stops every process of the server of `directory`, so that it neither answers nor refuses."""
+    [file] = directory.rglob("postmaster.pid")
+    postmaster = int(file.read_text().split()[0])
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    processes = [postmaster, *map(int, children)]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_restores_the_terminal(filled: str, price_file: Path, number: signal.Signals) -> None:
-    terminal = started(filled, price_file)
+def test_a_signal_restores_the_terminal(start: Start, number: signal.Signals) -> None:
+    terminal = start()
     assert ENTERS_SCREEN in terminal.written
     os.kill(terminal.pid, number)
     assert terminal.end() == 0
@@ -110,8 +212,8 @@ def test_a_signal_restores_the_terminal(filled: str, price_file: Path, number: s
     assert terminal.written.rindex(LEAVES_SCREEN) > terminal.written.rindex(ENTERS_SCREEN)
 
 
-def test_a_crash_exits_with_failure_and_tells_no_secrets(filled: str, price_file: Path) -> None:
-    terminal = started(filled, price_file, CRASH)
+def test_a_crash_exits_with_failure_and_tells_no_secrets(start: Start) -> None:
+    terminal = start(CRASH)
     terminal.send(b"?")
     assert terminal.end() == 1
     told = bytes(terminal.written).rpartition(LEAVES_SCREEN)[2].decode()
@@ -120,14 +222,7 @@ def test_a_crash_exits_with_failure_and_tells_no_secrets(filled: str, price_file
     assert "Traceback" not in told
 
 
-def test_a_closed_terminal_ends_the_process(filled: str, price_file: Path) -> None:
-    terminal = started(filled, price_file)
+def test_a_closed_terminal_ends_the_process(start: Start) -> None:
+    terminal = start()
     os.close(terminal.descriptor)
-    deadline = time.monotonic() + _WAIT_AT_MOST_S
-    while (ended := os.waitpid(terminal.pid, os.WNOHANG)) == (0, 0):
-        if time.monotonic() > deadline:
-            os.kill(terminal.pid, signal.SIGKILL)
-            os.waitpid(terminal.pid, 0)
-            pytest.fail("the process lives on without a terminal")
-        time.sleep(0.05)
-    assert os.waitstatus_to_exitcode(ended[1]) == 0
+    assert wait_for(terminal.pid) == 0

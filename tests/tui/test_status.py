@@ -6,6 +6,9 @@ from datetime import timedelta
 import pytest
 
 from core.catch_up import DueKind, NextDue, Report
+from core.leading import LeaderView
+from core.pausing import Pause
+from core.schedule_view import WhoSchedules
 from core.scheduler import Phase, SchedulerState
 from core.trading_calendar import EXCHANGE_ZONE
 from core.weeks import Delay
@@ -21,6 +24,9 @@ LEADING = SchedulerState(
 )
 STANDING_BY = replace(LEADING, phase=Phase.STANDING_BY, leader="other:7")
 OPEN = Status(Mode.SCHEDULER, database="main", link=Link.OPEN, answered_at=NOW, sources=(TIINGO,), scheduler=LEADING)
+PAUSED = WhoSchedules(None, Pause("ann", NOW))
+LED = WhoSchedules(LeaderView("other:7", NOW, is_alive=True, heartbeat_age=timedelta(0)), None)
+DEAD = WhoSchedules(LeaderView("other:7", NOW, is_alive=False, heartbeat_age=timedelta(hours=1)), None)
 LOST = replace(OPEN, link=Link.LOST, problem=DatabaseUnavailableError("No answer.", "It is tried again."))
 
 
@@ -32,7 +38,15 @@ LOST = replace(OPEN, link=Link.LOST, problem=DatabaseUnavailableError("No answer
         (replace(OPEN, scheduler=None), "… starting"),
         (replace(OPEN, scheduler=STANDING_BY), "○ standing by, other:7 leads"),
         (replace(OPEN, scheduler=replace(LEADING, phase=Phase.NOT_RUNNING)), "… not running"),
+        (replace(OPEN, who_schedules=PAUSED), "‖ paused"),
+        (replace(OPEN, scheduler=STANDING_BY, who_schedules=PAUSED), "‖ paused"),
+        (replace(OPEN, scheduler=replace(LEADING, phase=Phase.PAUSED, paused=PAUSED.paused)), "‖ paused"),
+        (replace(OPEN, scheduler=replace(LEADING, phase=Phase.PAUSED), who_schedules=LED), "● leading"),
         (replace(OPEN, mode=Mode.NO_SCHEDULER), "no scheduler"),
+        (replace(OPEN, mode=Mode.NO_SCHEDULER, who_schedules=LED), "no scheduler, other:7 leads"),
+        (replace(OPEN, mode=Mode.NO_SCHEDULER, who_schedules=PAUSED), "no scheduler, ‖ paused"),
+        (replace(OPEN, mode=Mode.READ_ONLY, who_schedules=DEAD), "read-only, nobody schedules"),
+        (replace(OPEN, sources=(), who_schedules=DEAD), "✗ not scheduling, nobody schedules"),
         (replace(OPEN, mode=Mode.READ_ONLY), "read-only"),
         (replace(OPEN, sources=()), "✗ not scheduling"),
         (replace(OPEN, link=Link.PREPARING), "… filling the demo"),
@@ -48,6 +62,7 @@ def test_what_is_next_is_told_in_exchange_time_and_not_while_nobody_knows() -> N
     assert next_words(OPEN, NOW, EXCHANGE_ZONE).plain == "next open Mon 09:00 ET (3 d)"
     assert next_words(OPEN, NOW + timedelta(days=4), EXCHANGE_ZONE).plain == "next open Mon 09:00 ET (now)"
     assert next_words(LOST, NOW, EXCHANGE_ZONE).plain == ""
+    assert next_words(replace(OPEN, who_schedules=PAUSED), NOW, EXCHANGE_ZONE).plain == "", "nothing is opened then"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +96,7 @@ def test_a_lost_database_tells_the_age_of_what_is_shown() -> None:
 
 def test_no_source_is_told_only_to_who_can_change_it() -> None:
     without = replace(OPEN, sources=(), scheduler=None)
-    assert "alpha-monday setup" in notices(without, NOW)[0].plain
+    assert "Press u to set one up." in notices(without, NOW)[0].plain
     assert notices(replace(without, mode=Mode.READ_ONLY), NOW) == []
     broken = replace(without, source_problem=AlphaMondayError("No such source.", "Name another."))
     assert [each.plain for each in notices(broken, NOW)] == ["! No such source. Name another."]

@@ -1,4 +1,4 @@
-"""One batch: its picks with their whole reasoning, its days, its log."""
+"""One batch: its picks with their whole reasoning, its days as list, heat map and chart, its log."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,10 +13,13 @@ from textual.widgets import ContentSwitcher
 
 from tui.batch_view import BatchDay, BatchView
 from tui.changes import NOTHING, Changes
-from tui.commands import Command, Scope, Situation, bindings, of_scopes
+from tui.command_list import COMMANDS
+from tui.commands import Scope, Situation
 from tui.messages import DetailLoaded
-from tui.screens.house import HouseScreen, Movable
-from tui.weeks import LoadedWeeks
+from tui.outgoing import Export
+from tui.screens.house import HouseScreen
+from tui.screens.moving import Movable
+from tui.widgets.batch_drawings import HeatMap, ReturnsChart
 from tui.widgets.batch_header import BatchHeader
 from tui.widgets.columns import Span
 from tui.widgets.day_columns import day_columns, why_spanned
@@ -25,21 +28,20 @@ from tui.widgets.pick_cards import PickCards
 from tui.widgets.tab_line import TabLine
 from tui.widgets.table import Table
 
-TABS = (("picks", "Picks"), ("days", "Checkpoints"), ("log", "Events"))
+TABS = (("picks", "Picks"), ("days", "Checkpoints"), ("heat", "Heat map"), ("chart", "Chart"), ("log", "Events"))
 
 
 class BatchScreen(HouseScreen):
     """The batch of `run_date`; `older` and `newer` go to its neighbours and keep the tab."""
 
     CSS_PATH = "batch.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.BATCH, Scope.CHECKPOINTS, Scope.LIST)]
+    BINDINGS: ClassVar[list[BindingType]] = [*COMMANDS.bindings(Scope.BATCH, Scope.CHOSEN, Scope.LIST)]
+    scopes = (Scope.BATCH, Scope.CHOSEN)
 
-    def __init__(self, run_date: date, weeks: LoadedWeeks) -> None:
-        """`weeks` are those of the list, which holds every batch from the newest down to this one."""
+    def __init__(self, run_date: date) -> None:
         super().__init__()
         self.run_date = run_date
         self.view: BatchView | None = None
-        self._weeks = weeks
         self._older: date | None = None
         self._newer: date | None = None
         self._stale: Changes = NOTHING
@@ -50,6 +52,8 @@ class BatchScreen(HouseScreen):
         with ContentSwitcher(initial="picks", id="tabs"):
             yield PickCards(id="picks")
             yield Table[BatchDay]([], lambda day: day.date, spanned=self._why, id="days")
+            yield HeatMap(id="heat")
+            yield ReturnsChart(id="chart")
             with Vertical(id="log"):
                 yield EventLog()
 
@@ -65,26 +69,33 @@ class BatchScreen(HouseScreen):
 
     @property
     def movable(self) -> Movable:
-        if self.tab == "days":
-            return self.days
-        if self.tab == "log":
-            return self.query_one(EventLog).table
+        match self.tab:
+            case "days":
+                return self.days
+            case "heat":
+                return self.query_one(HeatMap)
+            case "chart":
+                return self.query_one(ReturnsChart)
+            case "log":
+                return self.query_one(EventLog).table
         return self.query_one(PickCards)
 
     @property
     def place(self) -> str:
-        return f"Batches › {self.run_date.isoformat()}"
-
-    def applicable(self) -> list[Command]:
-        here = (Scope.CHECKPOINTS, Scope.BATCH) if self.tab == "days" else (Scope.BATCH,)
-        return list(of_scopes(*here, Scope.LIST, Scope.EVERYWHERE))
+        return f"› {self.run_date.isoformat()}"
 
     def situation(self) -> Situation:
+        table = self.movable
+        has_row = isinstance(table, Table) and table.row is not None
         return replace(
             super().situation(),
-            has_row=self.tab != "days" or self.days.row is not None,
+            has_batch=self.view is not None,
+            is_active=self.view is not None and self.view.detail.batch.status == "active",
+            has_row=has_row or self.view is not None,
+            has_details=has_row,
             has_older=self._older is not None,
             has_newer=self._newer is not None,
+            has_export=self.view is not None,
         )
 
     def on_mount(self) -> None:
@@ -98,20 +109,20 @@ class BatchScreen(HouseScreen):
             return
         stale, self._stale = self._stale, NOTHING
         if self.view is None or self.view.detail.batch.run_date != self.run_date or stale.touches(self.run_date):
-            await self._read()
+            try:
+                await self._read()
+            except BaseException:
+                self._stale |= stale  # what was not read is still to be read
+                raise
 
     async def _read(self) -> None:
         from core import reading  # the session has imported it by now; this module is imported without the driver
 
         run_date = self.run_date
-        older = await self.ask(lambda services: reading.batch_page(services, cursor=run_date, limit=1))
-        newest = await self.ask(lambda services: reading.batch_page(services, limit=1))
-        detail = await self.ask(lambda services: reading.batch_detail(services, run_date))
-        if older is None or newest is None or detail is None or run_date != self.run_date:
+        found = await self.ask(lambda services: reading.batch_with_neighbours(services, run_date))
+        if found is None or run_date != self.run_date:
             return
-        self._older = max((row.overview.run_date for row in older.batches), default=None)
-        known = {*self._weeks.batches, *(row.overview.run_date for row in newest.batches)}
-        self._newer = min((each for each in known if each > run_date), default=None)
+        detail, self._older, self._newer = found
         self.post_message(DetailLoaded(detail))
 
     def on_detail_loaded(self, message: DetailLoaded) -> None:
@@ -122,6 +133,8 @@ class BatchScreen(HouseScreen):
         self.query_one(BatchHeader).show(view)
         self.query_one(PickCards).show(view)
         self.days.show(view.days, day_columns(view, with_picks=True))
+        self.query_one(HeatMap).show(view)
+        self.query_one(ReturnsChart).show(view)
         self.query_one(EventLog).show(view.detail.events)
         self.refresh_frame()
 
@@ -152,36 +165,63 @@ class BatchScreen(HouseScreen):
         """Opens the tab before."""
         self._step_tab(-1)
 
-    async def perform_older_batch(self) -> None:
+    def perform_older_batch(self) -> None:
         """Shows the batch before this one."""
-        await self._go(self._older)
+        self._go(self._older)
 
-    async def perform_newer_batch(self) -> None:
+    def perform_newer_batch(self) -> None:
         """Shows the batch after this one."""
-        await self._go(self._newer)
+        self._go(self._newer)
 
-    async def _go(self, run_date: date | None) -> None:
+    def _go(self, run_date: date | None) -> None:
         if run_date is not None:
             self.run_date = run_date
             # Until its neighbours are known, there is nowhere to go on to.
             self._older = self._newer = None
             self.read_anew()
 
-    @on(Table.Highlighted, "#days")
+    @on(Table.Highlighted)
     def _refresh_frame(self) -> None:
         self.refresh_frame()
 
-    @on(Table.Chosen, "#days")
+    @on(Table.Chosen)
     async def _open_clicked(self) -> None:
-        await self.action_perform("open_checkpoint")
+        await self.action_perform("open_details")
 
-    def perform_open_checkpoint(self) -> None:
-        """Shows one day's metrics."""
+    def perform_open_details(self) -> None:
+        """Shows one day's metrics, or one event's payload."""
+        if self.tab == "log":
+            from tui.screens.payload import PayloadScreen
+
+            event = self.query_one(EventLog).table.row
+            if event is not None:
+                self.app.push_screen(PayloadScreen(event))
+            return
         from tui.screens.checkpoint import CheckpointScreen  # not needed before it is asked for
 
         day = self.days.row
         if self.tab == "days" and day is not None and self.view is not None:
             self.app.push_screen(CheckpointScreen(self.view, day))
+
+    def perform_fail_batch(self) -> None:
+        """Asks for the reason and marks the batch failed."""
+        from tui.screens.failing import ask_to_fail
+
+        ask_to_fail(self, self.run_date)
+
+    def copied_text(self) -> str:
+        from tui.batch_export import picks_as_text
+
+        if isinstance(self.movable, Table) or self.view is None:
+            return super().copied_text()
+        return picks_as_text(self.view)
+
+    async def exported(self) -> Export | None:
+        from tui.batch_export import days_of_batch, events_of
+
+        if self.view is None:
+            return None
+        return events_of(self.view.detail.events) if self.tab == "log" else days_of_batch(self.view)
 
     def perform_back(self) -> None:
         """Goes back to the list, with the cursor on the batch that was looked at last."""

@@ -4,45 +4,43 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import date
 from inspect import isawaitable
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual import work
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from db.errors import DatabaseError
+from db.errors import DatabaseError, DatabaseUnavailableError
 from tui.changes import Changes
-from tui.commands import Command, Scope, Situation, command, of_scopes
+from tui.commands import Command, Scope, Situation
 from tui.messages import DatabaseAnswered, DatabaseLost
+from tui.mode import Mode
+from tui.outgoing import Export
+from tui.screens.moving import Movable, Moving
 from tui.surroundings import House
 from tui.widgets.key_line import KeyLine
+from tui.widgets.pressed import Words
 from tui.widgets.status_line import Notices, StatusLine
+from tui.widgets.table import Table
 
 if TYPE_CHECKING:
     from core.services import Services
 
 Answer = TypeVar("Answer")
+ANSWERS_WITHIN_S = 15.0
 
 
-class Movable(Protocol):
-    """Something that the movement keys move in."""
-
-    def move(self, lines: int) -> None: ...
-
-    def move_page(self, pages: int) -> None: ...
-
-    def move_to(self, index: int) -> None: ...
-
-
-class HouseScreen(Screen[date | None]):
+class HouseScreen(Moving, Screen[date | None]):
     """A screen that shows data: subclasses fill `compose_body`, and read in `look_again`."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-roomy"), (170, "-wide")]  # noqa: RUF012 - declared by Textual
     VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-tall")]  # noqa: RUF012 - declared by Textual
 
+    AUTO_FOCUS = "Table, Prose"  # never the line of a filter, which would swallow the keys
+
     scopes: ClassVar[tuple[Scope, ...]] = ()
-    LAST = 10**9
+    mode: ClassVar[str] = "batches"
 
     @property
     def house(self) -> House:
@@ -71,7 +69,21 @@ class HouseScreen(Screen[date | None]):
 
     def situation(self) -> Situation:
         """What decides which commands are available."""
-        return Situation(is_open=self.house.status.is_open)
+        status, movable = self.house.status, self.movable
+        table = movable if isinstance(movable, Table) else None
+        return Situation(
+            is_open=status.is_open,
+            may_write=status.mode.may_write,
+            runs_scheduler=status.mode.runs_scheduler,
+            is_demo=status.mode is Mode.DEMO,
+            has_row=table is not None and table.row is not None,
+            has_columns_left=table is not None and table.has_columns_left,
+            has_columns_right=table is not None and table.has_columns_right,
+            has_export=table is not None and table.row is not None,
+        )
+
+    def on_mount(self) -> None:
+        self.house.enrol(self)
 
     def note_change(self, changes: Changes) -> None:
         """Remembers what is out of date."""
@@ -102,28 +114,43 @@ class HouseScreen(Screen[date | None]):
         return answer
 
     async def _unless_lost(self, question: Awaitable[Answer]) -> Answer | None:
-        """The answer, or None as soon as the database is known to be lost: a pool would wait for its return."""
+        """The answer, or None as soon as the database is known to be lost: a pool would wait for its return.
+
+        Raises DatabaseUnavailableError where the server is silent, as one that is frozen is.
+        """
         asking = asyncio.ensure_future(question)
         losing = asyncio.create_task(self.house.is_lost.wait())
         try:
-            await asyncio.wait({asking, losing}, return_when=asyncio.FIRST_COMPLETED)
-            return await asking if asking.done() else None
+            await asyncio.wait({asking, losing}, timeout=ANSWERS_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                return await asking
+            if losing.done():
+                return None
+            raise DatabaseUnavailableError(
+                f"The database has not answered for {ANSWERS_WITHIN_S:.0f} s.",
+                "Look whether the server runs and can be reached; it is tried again by itself.",
+            )
         finally:
             for task in (asking, losing):
                 task.cancel()
 
     def applicable(self) -> list[Command]:
-        """The commands that apply here, in the order of the list."""
-        return list(of_scopes(*self.scopes, Scope.LIST, Scope.EVERYWHERE))
+        """The commands that apply here, in the order of the list; without those that write where nothing may."""
+        found = self.house.commands.of_scopes(*self.scopes, Scope.LIST, Scope.EVERYWHERE)
+        may_write = self.house.status.mode.may_write
+        return [command for command in found if may_write or not command.writes]
 
     def refresh_frame(self) -> None:
         """Shows anew where the operator is and which commands are available."""
-        for line in self.query("StatusLine, KeyLine"):
-            line.refresh()
+        for line in self.query(Words):
+            line.refresh_if_changed()
 
     async def action_perform(self, command_id: str) -> None:
         """Runs a command, or says why it cannot be run now."""
-        chosen = command(command_id)
+        chosen = self.house.commands[command_id]
+        if chosen.writes and not self.house.status.mode.may_write:
+            self.house.say("This terminal is read-only; it writes nothing.")
+            return
         if (reason := chosen.unavailable(self.situation())) is not None:
             self.house.say(reason)
             return
@@ -131,29 +158,31 @@ class HouseScreen(Screen[date | None]):
         if isawaitable(done):
             await done
 
-    def perform_cursor_down(self) -> None:
-        if self.movable:
-            self.movable.move(1)
+    def copied_text(self) -> str:
+        """What `copy_row` copies: the row under the cursor, cells parted by tabs."""
+        movable = self.movable
+        if isinstance(movable, Table) and movable.row is not None:
+            return "\t".join(movable.text_of(movable.row))
+        return ""
 
-    def perform_cursor_up(self) -> None:
-        if self.movable:
-            self.movable.move(-1)
+    async def exported(self) -> Export | None:
+        """What `export` writes; None where the database did not answer."""
+        return None
 
-    def perform_page_down(self) -> None:
-        if self.movable:
-            self.movable.move_page(1)
+    def perform_batches(self) -> None:
+        self.house.go_to("batches")
 
-    def perform_page_up(self) -> None:
-        if self.movable:
-            self.movable.move_page(-1)
+    def perform_performance(self) -> None:
+        self.house.go_to("performance")
 
-    def perform_first(self) -> None:
-        if self.movable:
-            self.movable.move_to(0)
+    def perform_scheduler(self) -> None:
+        self.house.go_to("scheduler")
 
-    def perform_last(self) -> None:
-        if self.movable:
-            self.movable.move_to(self.LAST)
+    def perform_events(self) -> None:
+        self.house.go_to("events")
+
+    def perform_home(self) -> None:
+        self.house.go_to("batches")
 
     def perform_help(self) -> None:
         from tui.screens.help import HelpScreen
@@ -163,14 +192,53 @@ class HouseScreen(Screen[date | None]):
     def perform_palette(self) -> None:
         self.app.action_command_palette()
 
+    def perform_problems(self) -> None:
+        from tui.screens.problems import ProblemsScreen
+
+        self.app.push_screen(ProblemsScreen(self.house.status.problems, self.house.now()), self._after_problems)
+
+    def _after_problems(self, _: object) -> None:
+        self.house.note_looked()
+
+    def perform_new_batch(self) -> None:
+        from tui.screens.new_batch import NewBatchScreen
+
+        self.app.push_screen(NewBatchScreen())
+
+    def perform_set_up(self) -> None:
+        from tui.screens.set_up import SetUpScreen
+
+        self.app.push_screen(SetUpScreen())
+
     def perform_next_theme(self) -> None:
         self.house.show_next_theme()
 
     def perform_back(self) -> None:
         self.dismiss(None)
 
+    @work(group="giving out", exclusive=True)
+    async def perform_copy_row(self) -> None:
+        from tui.screens.giving_out import copy
+
+        await copy(self, self.copied_text())
+
+    def perform_export(self) -> None:
+        self._export()
+
+    @work(group="exporting", exclusive=True)
+    async def _export(self) -> None:
+        from tui.screens.giving_out import ask_to_export
+
+        if (export := await self.exported()) is not None:
+            await ask_to_export(self, export)
+
+    def perform_save_screen(self) -> None:
+        from tui.screens.giving_out import ask_to_save_screen
+
+        ask_to_save_screen(self)
+
     async def perform_quit(self) -> None:
-        await self.house.action_quit()
+        await self.house.ask_to_quit()
 
     async def perform_quit_anywhere(self) -> None:
         await self.house.action_quit()

@@ -1,6 +1,6 @@
 """A text that lies on top of a screen until it is closed."""
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -8,14 +8,16 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from tui.commands import Scope, bindings, command
+from tui.command_list import COMMANDS
+from tui.commands import Scope
+from tui.surroundings import House
 from tui.widgets.prose import Prose
 
 
 class OverlayScreen(ModalScreen[None]):
     """Subclasses give the title and draw the text."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.OVERLAY, Scope.LIST)]
+    BINDINGS: ClassVar[list[BindingType]] = [*COMMANDS.bindings(Scope.OVERLAY, Scope.LIST)]
     DEFAULT_CSS = """
     OverlayScreen { align: center middle; }
     OverlayScreen > Vertical {
@@ -34,7 +36,7 @@ class OverlayScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         box = Vertical(self._Text())
         box.border_title = self.heading
-        closing = command("close")
+        closing = cast("House", self.app).commands["close"]
         box.border_subtitle = f"{closing.keys[0]} {closing.label}"
         yield box
 

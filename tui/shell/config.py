@@ -7,7 +7,7 @@ from datetime import time, timedelta
 from pydantic import SecretStr
 
 from core.logs import MASK, log_file_in, redacted
-from core.settings import FIELDS, PREFIX, LoadedSettings, user_settings_file
+from core.settings import FIELDS, PREFIX, LoadedSettings, user_keys_file, user_settings_file
 from db.database import shown_address
 from tui.output import print_json, print_line, print_table
 
@@ -26,7 +26,11 @@ async def config(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         (f"{PREFIX}{name}", _shown_provider(name, value, secrets), loaded.origins[PREFIX + name])
         for name, value in loaded.settings.provider_settings.items()
     ]
-    files = {"settings file": user_settings_file(), "log file": log_file_in(loaded.settings.data_dir)}
+    files = {
+        "settings file": user_settings_file(),
+        "keys file": user_keys_file(),
+        "log file": log_file_in(loaded.settings.data_dir),
+    }
     if args.json:
         print_json(
             {

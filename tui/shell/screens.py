@@ -31,19 +31,18 @@ class NoTerminalError(AlphaMondayError):
 def open_screens(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens the TUI and gives its exit code."""
     _require_terminal()
-    _log(loaded.settings)
-    from tui.app import run
+    log_file = _log(loaded.settings)
+    from tui.program import run
 
-    if args.read_only:
-        return run(loaded.settings, Mode.READ_ONLY)
-    return run(loaded.settings, Mode.NO_SCHEDULER if args.no_scheduler else Mode.SCHEDULER)
+    mode = Mode.READ_ONLY if args.read_only else Mode.NO_SCHEDULER if args.no_scheduler else Mode.SCHEDULER
+    return run(loaded.settings, mode, log_file=log_file, layers=loaded.layers)
 
 
 def open_demo(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens the TUI on the demo's own database, filled up to now, and gives its exit code."""
     _require_terminal()
-    _log(loaded.settings)
-    from tui.app import run
+    log_file = _log(loaded.settings)
+    from tui.program import run
 
     resets = [args.reset]  # once: a database that comes back after it was lost is not to be dropped again
 
@@ -57,7 +56,7 @@ def open_demo(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
         await fill(services)
 
-    return run(loaded.settings, Mode.DEMO, opener=opener, prepare=prepare)
+    return run(loaded.settings, Mode.DEMO, opener=opener, prepare=prepare, log_file=log_file)
 
 
 def _require_terminal() -> None:

@@ -41,12 +41,15 @@ class Fitted(Generic[Row]):
     width: int
 
 
-def fit(columns: Sequence[Column[Row]], width: int, gap: int) -> list[Fitted[Row]]:
-    """The columns that have room in `width`, with `gap` cells between them, spare room handed out in order."""
-    kept = list(columns)
+def fit(columns: Sequence[Column[Row]], width: int, gap: int, skipped: int = 0) -> list[Fitted[Row]]:
+    """The columns that have room in `width`, with `gap` cells between them, spare room handed out in order.
+
+    With `skipped`, so many columns after the first are left out, and the others follow in order and not by priority.
+    """
+    kept = [*columns[:1], *columns[1 + skipped :]]
     while len(kept) > 1 and _total(kept, gap) > width:
-        least = max(kept, key=lambda column: column.priority)
-        if least.priority == 0:
+        least = kept[-1] if skipped else max(kept, key=lambda column: column.priority)
+        if least.priority == 0 and not skipped:
             break
         kept.remove(least)
     spare = width - _total(kept, gap)

@@ -1,8 +1,10 @@
-"""What happened to a batch: its events, and the payload of the one under the cursor."""
+"""Events as lists show them: their columns, their telling parts on one line, and their payload whole."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from rich.text import Text
 from textual import on
@@ -10,7 +12,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 
 from core.trading_calendar import EXCHANGE_ZONE
-from db.records import Event
+from db.events import PAYLOAD_KEYS
+from db.records import Event, LoggedEvent
 from tui.literal import literal
 from tui.widgets.columns import Column
 from tui.widgets.drawn import Drawn
@@ -18,31 +21,45 @@ from tui.widgets.table import Table
 from tui.words import reason_words
 
 _PAYLOAD_LIMIT = 20_000
+_KEYS = re.compile(r'"[a-z_]+":')
+_WITH_SECONDS = 19
 # What a summary is made of, in this order, where the payload has it.
 _TELLING = (
     "checkpoint_date", "run_date", "reason", "symbol", "symbols", "split", "stored", "answered", "pick_source",
     "source", "basis", "computed", "skipped", "cause", "detail",
 )  # fmt: skip
-
-
+_KEYS_BY_TYPE = {str(type_): keys for type_, keys in PAYLOAD_KEYS.items()}
 _COUNTS = frozenset({"computed", "skipped"})
 _CODES = frozenset({"reason", "cause"})
 
 
-class _Payload(Drawn):
-    event: Event | None = None
+class Payload(Drawn):
+    """The payload of one event: indented, or `in_brief` in as few lines as it takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._event: Event | None = None
+        self._in_brief = False
+        self._words = Text()
+
+    def show(self, event: Event | None, *, in_brief: bool = False) -> None:
+        """Draws the payload of `event` from now on; nothing for None."""
+        if event != self._event or in_brief != self._in_brief:
+            self._event, self._in_brief = event, in_brief
+            self._words = payload_words(event, in_brief=in_brief) if event else Text()
+            self.changed()
 
     def draw(self, width: int) -> Text:
-        return payload_words(self.event) if self.event else Text()
+        return self._words
 
 
 class EventLog(Vertical):
     """The events newest first, and the payload below."""
 
     def compose(self) -> ComposeResult:
-        yield Table(_COLUMNS, lambda event: event.id, id="events")
+        yield Table(EVENT_COLUMNS, lambda event: event.id, id="events")
         with VerticalScroll(id="payload", can_focus=False):
-            yield _Payload()
+            yield Payload()
 
     @property
     def table(self) -> Table[Event]:
@@ -56,20 +73,28 @@ class EventLog(Vertical):
     @on(Table.Highlighted, "#events")
     def _show_payload(self, message: Table.Highlighted) -> None:
         message.stop()
-        payload = self.query_one(_Payload)
-        payload.event = self.table.row
-        payload.changed()
+        self.query_one(Payload).show(self.table.row)
 
 
-def payload_words(event: Event) -> Text:
-    """The payload as indented JSON."""
-    words = json.dumps(dict(event.payload), indent=2, ensure_ascii=False, default=str)
-    return literal(words, limit=_PAYLOAD_LIMIT, lines=True)
+def payload_words(event: Event, *, in_brief: bool = False) -> Text:
+    """The payload as JSON: indented, or `in_brief` without line breaks."""
+    words = json.dumps(_in_order(event), indent=None if in_brief else 2, ensure_ascii=False, default=str)
+    text = literal(words, limit=_PAYLOAD_LIMIT, lines=True)
+    text.highlight_regex(_KEYS, "quiet")
+    return text
 
 
-def summary(event: Event) -> Text:
+def _in_order(event: Event) -> dict[str, Any]:
+    """The payload with its keys as `docs/events.md` has them; the database keeps no order."""
+    known = _KEYS_BY_TYPE.get(event.event_type, ())
+    first = {key: event.payload[key] for key in known if key in event.payload}
+    return first | dict(event.payload)
+
+
+def summary(event: Event, *, with_week: bool = True) -> Text:
     """The telling parts of a payload on one line."""
-    told = [_told(key, event.payload[key]) for key in _TELLING if event.payload.get(key)]
+    telling = [key for key in _TELLING if event.payload.get(key) and (with_week or key != "run_date")]
+    told = [_told(key, event.payload[key]) for key in telling]
     return literal(" · ".join(told), limit=160)
 
 
@@ -81,13 +106,34 @@ def _told(key: str, value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _time(event: Event, _: int) -> Text:
+def event_time(event: Event, *, with_seconds: bool = True) -> str:
+    """When an event was written, in exchange time."""
     at: datetime = event.created_at.astimezone(EXCHANGE_ZONE)
-    return Text(f"{at.date().isoformat()} {at:%H:%M:%S}", style="quiet")
+    return f"{at.date().isoformat()} {at:%H:%M:%S}" if with_seconds else f"{at.date().isoformat()} {at:%H:%M}"
 
 
-_COLUMNS: Sequence[Column[Event]] = (
-    Column("time", "Exchange time", 19, _time, priority=1),
-    Column("type", "Event", 20, lambda event, _: literal(event.event_type.replace("_", " "), limit=40)),
-    Column("summary", "What", 20, lambda event, _: summary(event), most=160),
+def event_type(event: Event) -> Text:
+    """An event's type in words."""
+    return literal(event.event_type.replace("_", " "), limit=40)
+
+
+def _time(event: Event, width: int) -> Text:
+    return Text(event_time(event, with_seconds=width >= _WITH_SECONDS), style="quiet")
+
+
+def _week(event: LoggedEvent, _: int) -> Text:
+    return Text(event.run_date.isoformat() if event.run_date else "")
+
+
+EVENT_COLUMNS: Sequence[Column[Event]] = (
+    Column("time", "Exchange time", 16, _time, priority=1, most=_WITH_SECONDS),
+    Column("type", "Event", 19, lambda event, _: event_type(event)),
+    Column("summary", "What", 30, lambda event, _: summary(event), most=160),
+)
+# Where events of many batches stand together.
+LOGGED_EVENT_COLUMNS: Sequence[Column[LoggedEvent]] = (
+    Column("time", "Exchange time", 16, _time, priority=1, most=_WITH_SECONDS),
+    Column("week", "Week", 10, _week, priority=2),
+    Column("type", "Event", 19, lambda event, _: event_type(event)),
+    Column("summary", "What", 30, lambda event, _: summary(event, with_week=False), most=160),
 )

@@ -2,12 +2,11 @@
 
 from typing import cast
 
-from rich.style import Style
 from rich.text import Text
-from textual.widget import Widget
 
-from tui.commands import PERFORM, Command, Situation
+from tui.commands import Command, Situation
 from tui.surroundings import Place
+from tui.widgets.pressed import Words, pressable
 
 _GAP = "  "
 
@@ -20,10 +19,8 @@ def key_words(commands: list[Command], situation: Situation, width: int) -> Text
     words = Text()
     for command in shown:
         off = command.unavailable(situation) is not None
-        click = Style.from_meta({"@click": f"app.{PERFORM}('{command.id}')"})
-        part = Text.assemble((command.keys[0], "quiet" if off else "key"), " ", (command.label, "quiet"), _GAP)
-        part.stylize(click, 0, len(part) - len(_GAP))
-        words.append_text(part)
+        part = Text.assemble((command.keys[0], "quiet" if off else "key"), " ", (command.label, "quiet"))
+        words.append_text(pressable(part, command.id)).append(_GAP)
     return words
 
 
@@ -31,17 +28,14 @@ def _length(command: Command) -> int:
     return len(command.keys[0]) + 1 + len(command.label) + len(_GAP)
 
 
-class KeyLine(Widget):
+class KeyLine(Words):
     """The keys of the screen it stands on."""
 
     DEFAULT_CSS = "KeyLine { height: 1; padding: 0 1; dock: bottom; }"
 
     def on_mount(self) -> None:
-        self.watch(self.app, "status", self._refresh, init=False)
+        self.watch(self.app, "status", self.refresh_if_changed, init=False)
 
-    def _refresh(self) -> None:
-        self.refresh()
-
-    def render(self) -> Text:
+    def words(self) -> Text:
         screen = cast("Place", self.screen)
         return key_words(screen.applicable(), screen.situation(), self.content_size.width)

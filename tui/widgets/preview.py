@@ -1,22 +1,31 @@
 """The week under the cursor: figures of a day, the days around it, and the reasoning."""
 
 from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 
-from db.records import MissedWeek
+from tui import format as formats
 from tui.batch_view import BatchView
+from tui.commands import CommandSet, Situation
 from tui.literal import literal
 from tui.widgets import batch_parts as parts
+from tui.widgets import figures
+from tui.widgets.chart import excess_chart
 from tui.widgets.columns import fit, heading, line
 from tui.widgets.day_columns import day_columns, why_spanned
 from tui.widgets.drawn import Drawn
 from tui.words import reason_words
 
+if TYPE_CHECKING:
+    from core.week_list import WeekRow
+
 _HIGH_ENOUGH_FOR_PROSE = 34
 _WIDE_ENOUGH_FOR_PICKS = 68
+_WIDE = 170
 Draw = Callable[[int], Text]
 
 
@@ -53,6 +62,7 @@ class Preview(Container):
                 yield Part("preview-waiting")
             with Container(id="preview-days"):
                 yield Part("preview-list")
+            yield Part("preview-chart")
             with VerticalScroll(id="preview-reasoning", can_focus=False):
                 yield Part("preview-words")
 
@@ -74,34 +84,67 @@ class Preview(Container):
                 "preview-strip": lambda width: parts.day_strip(view, width),
                 "preview-words": lambda _: parts.reasoning(view, in_full=in_full),
                 "preview-list": lambda width: _days(view, width),
+                "preview-chart": lambda width: excess_chart(view, width, self._chart_height),
             }
         )
 
-    def show_missed(self, week: MissedWeek, *, may_write: bool) -> None:
-        """Shows why a Monday passed without a batch, and how it can still be opened."""
+    def show_week(self, row: "WeekRow | None", now: datetime, situation: Situation, commands: CommandSet) -> None:
+        """Shows a week without a batch: why it was missed or what is staged, and the keys that help."""
         self.view = None
-        words = Text.assemble(
-            "No batch was opened: ",
-            reason_words(week.cause),
-            ".\n",
-            literal(week.detail, limit=300, style="quiet"),
-        )
-        words.rstrip()
-        if may_write:
-            words.append_text(
-                Text.assemble("\n\nIt can still be opened: ", (f"alpha-monday open {week.run_date} --late", "key"))
-            )
-        heading_words = Text.assemble((week.run_date.isoformat(), "strong"), " · ", ("missed", "caution"))
+        if row is None:
+            self._draw({})
+            return
+        any_row: Any = row
+        parts_of = _missed if situation.is_missed else _staged
+        heading_words, words = parts_of(any_row, now)
+        if situation.may_write:
+            words.append_text(_keys(commands, situation))
         self._draw(
             {
                 "preview-rule": lambda width: parts.rule(heading_words, width),
-                "preview-figures": lambda _: words,
+                "preview-words": lambda _: words,
             }
         )
+
+    @property
+    def _chart_height(self) -> int:
+        return 18 if self.app.size.width >= _WIDE else 14
 
     def _draw(self, draws: dict[str, Draw]) -> None:
         for part in self.query(Part):
             part.show(draws.get(part.id or ""))
+
+
+def _missed(row: Any, now: datetime) -> tuple[Text, Text]:
+    monday = row.run_date.isoformat()
+    heading_words = Text.assemble((monday, "strong"), " · ", ("missed", "caution"))
+    words = Text("No batch was opened: " if row.count == 1 else f"No batch was opened on {row.count} Mondays, ")
+    if row.count > 1:
+        words.append(f"from {row.oldest} to {monday}: ")
+    words.append(reason_words(row.cause))
+    words.append(".")
+    if row.detail:
+        words.append("\n").append_text(literal(row.detail, limit=300, style="quiet"))
+    return heading_words, words
+
+
+def _staged(row: Any, now: datetime) -> tuple[Text, Text]:
+    heading_words = Text.assemble((row.run_date.isoformat(), "strong"), " · ", ("staged", "name"))
+    words = Text(f"Opens {formats.exchange_time(row.opens_at, now)} with these picks, at the last closes before it.")
+    for draft in row.drafts:
+        words.append("\n\n").append_text(figures.pick(draft.action, draft.ticker, in_words=True)).append("  ")
+        words.append_text(literal(draft.reasoning.strip(), limit=parts.REASONING_LIMIT, lines=True))
+    return heading_words, words
+
+
+def _keys(commands: CommandSet, situation: Situation) -> Text:
+    words = Text("\n\n")
+    offered = ("new_batch",) if situation.is_missed else ("edit_staged", "unstage")
+    for command_id in offered:
+        command = commands[command_id]
+        label = "open it late" if situation.is_missed else command.label
+        words.append_text(Text.assemble((command.keys[0], "key"), f" {label}   "))
+    return words
 
 
 def _days(view: BatchView, width: int) -> Text:

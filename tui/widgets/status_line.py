@@ -4,16 +4,19 @@ from datetime import datetime, tzinfo
 from typing import cast
 
 from rich.text import Text
-from textual.widget import Widget
 
 from core.trading_calendar import EXCHANGE_ZONE
 from tui import format as formats
+from tui.commands import CommandSet
 from tui.literal import literal
+from tui.problem_words import problems_line
 from tui.status import PRODUCT, Status, next_words, notices, scheduler_words, source_words
 from tui.surroundings import House, Place
+from tui.widgets.pressed import Pressed, Words, pressable
 
 _GAP = "   "
 TICK_S = 1.0
+MODES = ("batches", "performance", "scheduler", "events")
 
 
 def spread(left: Text, right: Text, width: int) -> Text:
@@ -38,36 +41,40 @@ def state_words(status: Status, now: datetime, local: tzinfo | None, width: int)
     return line
 
 
-class StatusLine(Widget):
+def places(screen: Place, commands: CommandSet, width: int) -> Text:
+    """The four places with the key of each, the one where the operator is marked; then what is there, if it fits."""
+    words = Text()
+    for mode in MODES:
+        command, is_here = commands[mode], mode == screen.mode
+        part = Text.assemble(
+            (f"{command.keys[0]} ", "key" if is_here else "quiet"), (command.label, "strong" if is_here else "quiet")
+        )
+        words.append("  " if words else "").append_text(pressable(part, mode))
+    if screen.place and words.cell_len + len(_GAP) + len(screen.place) <= width:
+        words.append(f"{_GAP}{screen.place}", style="quiet")
+    return words
+
+
+class StatusLine(Words):
     """Two lines: product, database, scheduler and prices; then where the operator is, and the time."""
 
     DEFAULT_CSS = "StatusLine { height: 2; padding: 0 1; }"
 
     def on_mount(self) -> None:
-        self.watch(self.app, "status", self._show, init=False)
-        self._shown = ""
-        self.set_interval(TICK_S, self._show_if_changed)
+        self.watch(self.app, "status", self.refresh_if_changed, init=False)
+        self.set_interval(TICK_S, self.refresh_if_changed)
 
-    def _show(self) -> None:
-        self.refresh()
-
-    def _show_if_changed(self) -> None:
-        if self.render().plain != self._shown:
-            self.refresh()
-
-    def render(self) -> Text:
+    def words(self) -> Text:
         house = cast("House", self.app)
         screen = cast("Place", self.screen)
         now, width = house.now(), self.content_size.width
         first = state_words(house.status, now, house.local_zone, width)
         clock = Text(formats.clock(now, house.local_zone), style="quiet")
-        where = Text.assemble((screen.place, "quiet"))
-        text = Text("\n").join([first, spread(where, clock, width)])
-        self._shown = text.plain
-        return text
+        where = places(screen, house.commands, width - clock.cell_len - 1)
+        return Text("\n").join([first, spread(where, clock, width)])
 
 
-class Notices(Widget):
+class Notices(Pressed):
     """What happened and what to do about it; no lines when all is well."""
 
     DEFAULT_CSS = "Notices { height: auto; max-height: 4; padding: 0 1; display: none; }"
@@ -79,7 +86,16 @@ class Notices(Widget):
 
     def _lines(self) -> list[Text]:
         house = cast("House", self.app)
-        return notices(house.status, house.now())
+        found = notices(house.status, house.now())
+        if house.status.problems and house.status.is_open:
+            key = house.commands["problems"].keys[0]
+            line = problems_line(house.status.problems, house.status.looked_at, house.now(), key, self._width)
+            found.insert(0, pressable(line, "problems"))
+        return found
+
+    @property
+    def _width(self) -> int:
+        return self.content_size.width or self.app.size.width - 2
 
     def _show(self) -> None:
         self.display = bool(self._lines())

@@ -61,6 +61,18 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
             return self.table
 
     @dataclass
+    class HeadingChosen(Message):
+        """The heading of a column was clicked."""
+
+        table: "Table[Any]"
+        column: str
+
+        @property
+        def control(self) -> "Table[Any]":
+            """The table."""
+            return self.table
+
+    @dataclass
     class NearEnd(Message):
         """The last rows are close: more may be wanted."""
 
@@ -86,6 +98,8 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         self._rows: Sequence[Row] = ()
         self._fitted: list[Fitted[Row]] = []
         self._gap = 1
+        self._skipped = 0
+        self._drawn: dict[tuple[int, Style], Strip] = {}
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -106,6 +120,32 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
     @property
     def _page(self) -> int:
         return max(1, self.scrollable_content_region.height - _HEADER)
+
+    @property
+    def has_columns_left(self) -> bool:
+        """Whether columns went out to the left."""
+        return self._skipped > 0
+
+    @property
+    def has_columns_right(self) -> bool:
+        """Whether columns have no room, at the end or between others."""
+        if self._skipped:
+            return self._fitted[-1].column is not self._columns[-1]
+        return len(self._fitted) < len(self._columns)
+
+    def move_columns(self, columns: int) -> None:
+        """Takes so many columns after the first out of view, or brings them back for a negative number."""
+        if columns > 0 and not self.has_columns_right:
+            return
+        self._skipped = max(0, self._skipped + columns)
+        self._measure()
+        self.refresh()
+
+    def text_of(self, row: Row) -> list[str]:
+        """What every column says of `row`, whether it is in view or not, or of a spanned row the text."""
+        span = self._spanned(row)
+        texts = [column.cell(row, max(column.width, column.most)).plain.strip() for column in self._columns]
+        return texts if span is None else [*(text for text in texts if text), span[1].plain]
 
     def show(self, rows: Sequence[Row], columns: Sequence[Column[Row]] | None = None) -> None:
         """Replaces the rows, keeping the cursor on its row and the row in its place on the screen."""
@@ -156,13 +196,43 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         index = int(event.y + self.scroll_offset.y) - _HEADER
-        if event.y < _HEADER or not 0 <= index < len(self._rows):
+        if event.y < _HEADER:
+            self._choose_heading(event.x - _EDGE)
+            return
+        if not 0 <= index < len(self._rows):
             return
         event.stop()
         if index == self.cursor:
             self.post_message(self.Chosen(self))
         else:
             self.cursor = index
+
+    def _choose_heading(self, x: int) -> None:
+        left = 0
+        for each in self._fitted:
+            if left <= x < left + each.width + self._gap:
+                self.post_message(self.HeadingChosen(self, each.column.key))
+                return
+            left += each.width + self._gap
+
+    def on_mouse_scroll_right(self, event: events.MouseScrollRight) -> None:
+        self._scroll_columns(event, 1)
+
+    def on_mouse_scroll_left(self, event: events.MouseScrollLeft) -> None:
+        self._scroll_columns(event, -1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        if event.shift:
+            self._scroll_columns(event, 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        if event.shift:
+            self._scroll_columns(event, -1)
+
+    def _scroll_columns(self, event: events.MouseEvent, columns: int) -> None:
+        self.move_columns(columns)
+        event.stop()
+        event.prevent_default()
 
     def render_line(self, y: int) -> Strip:
         """One line of the widget: the heading, or a row."""
@@ -174,9 +244,19 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
             )
         if index >= len(self._rows):
             return Strip.blank(width, self.rich_style)
-        if index != self.cursor:
-            return self._strip(self._line(self._rows[index]), self.rich_style, width, " ")
-        return self._strip(self._line(self._rows[index]), self.get_component_rich_style("table--cursor"), width, _MARK)
+        if index == self.cursor:
+            style = self.get_component_rich_style("table--cursor")
+            return self._strip(self._line(self._rows[index]), style, width, _MARK)
+        style = self.rich_style
+        drawn = self._drawn.get((index, style))
+        if drawn is None:
+            # Scrolling by a line draws one line anew and not all.
+            drawn = self._drawn[index, style] = self._strip(self._line(self._rows[index]), style, width, " ")
+        return drawn
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._drawn.clear()
 
     def _line(self, row: Row) -> Text:
         return layout.line(self._fitted, row, self._gap, self._spanned(row), self._content_width)
@@ -197,9 +277,18 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
     def _content_width(self) -> int:
         return max(1, self.scrollable_content_region.width - _EDGE)
 
+    def watch_show_vertical_scrollbar(self) -> None:
+        # It comes and goes without the widget being resized, and takes a column.
+        self._fit()
+        self.refresh()
+
+    def _fit(self) -> None:
+        self._fitted = layout.fit(self._columns, self._content_width, self._gap, self._skipped)
+
     def _measure(self) -> None:
+        self._drawn.clear()
         self._gap = 2 if self.size.width >= _WIDE_ENOUGH_FOR_AIR else 1
-        self._fitted = layout.fit(self._columns, self._content_width, self._gap)
+        self._fit()
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows) + _HEADER)
 
     def _keep_in_view(self) -> None:

@@ -6,12 +6,12 @@ import pytest
 
 from core.backfill import backfill
 from core.settings import Settings
+from core.week_list import run_date_of
 from tests.tui.driving import app_for, has_arrived, home, is_filled, running, shown, until, write_as_another
 from tests.tui.history import FAILED_WEEK, FIRST_WEEK, MISSED_WEEK, NEWEST_WEEK, all_weeks, drafts, settings_for
 from tui.mode import Mode
-from tui.screens import home as home_module
+from tui.screens import week_list as week_list_module
 from tui.screens.batch import BatchScreen
-from tui.weeks import run_date_of
 
 
 async def test_every_week_has_a_row_and_the_newest_is_previewed(settings: Settings) -> None:
@@ -58,8 +58,8 @@ async def test_a_missed_monday_says_why_and_what_can_still_be_done(settings: Set
         await pilot.press("j", "j")
         await pilot.pause()
         assert "No batch was opened: no scheduler ran." in shown(pilot.app)
-        assert f"alpha-monday open {MISSED_WEEK} --late" in shown(pilot.app)
-        await pilot.press("enter")
+        assert "n open it late" in shown(pilot.app)
+        await pilot.press("F")
         assert pilot.app.screen is home(pilot.app)
         await until(pilot, lambda: "There is no batch under the cursor." in shown(pilot.app), "the reason")
 
@@ -69,14 +69,15 @@ async def test_read_only_offers_nothing_that_writes(settings: Settings) -> None:
         await pilot.press("j", "j")
         await pilot.pause()
         assert "No batch was opened" in shown(pilot.app)
-        assert "alpha-monday open" not in shown(pilot.app)
+        assert "late" not in shown(pilot.app)
+        assert " n new" not in shown(pilot.app)
         assert "read-only" in shown(pilot.app)
 
 
 async def test_pages_are_read_as_the_cursor_nears_the_end(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(home_module, "FIRST_PAGE", 3)
-    monkeypatch.setattr(home_module, "PAGE", 2)
-    monkeypatch.setattr(home_module, "LARGEST_PAGE", 4)
+    monkeypatch.setattr(week_list_module, "FIRST_PAGE", 3)
+    monkeypatch.setattr(week_list_module, "PAGE", 2)
+    monkeypatch.setattr(week_list_module, "LARGEST_PAGE", 4)
     async with running(app_for(settings), size=(80, 24)) as pilot:
         screen = home(pilot.app)
         await pilot.press("G")
@@ -109,9 +110,10 @@ async def test_an_empty_database_says_what_to_do(conninfo: str) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: home(app).weeks.is_begun, "the first page")
         await pilot.pause()
+        await pilot.press("escape")  # set-up has opened by itself
         text = shown(app)
         assert "There are no batches yet." in text
-        assert "alpha-monday setup" in text
+        assert "▸ u   set up" in text
         assert "No price source is set" in text
         assert "✗ not scheduling" in text
 

@@ -29,7 +29,7 @@ class TestConfig:
         assert shown["ALPHA_MONDAY_OPEN_AT"] == ("09:00", "default")
         assert shown["ALPHA_MONDAY_PRICE_SOURCE"] == ("one,two", "environment")
         assert shown["DATABASE_URL"] == (None, "default")
-        assert told["files"].keys() == {"settings file", "log file"}
+        assert told["files"].keys() == {"settings file", "keys file", "log file"}
         plain = alpha_monday("config").out
         assert "48 h" in plain
         assert all(line == line.rstrip() for line in plain.splitlines())

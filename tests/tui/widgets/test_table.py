@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import App, ComposeResult
 
 from tests.tui.driving import shown
@@ -121,3 +122,101 @@ async def test_it_tells_when_the_end_is_near() -> None:
         app.table.move_to(92)
         await pilot.pause()
         assert app.near_end > 0
+
+
+async def test_the_scrollbar_covers_no_cell() -> None:
+    app = _App()
+    async with app.run_test(size=(30, 11)) as pilot:
+        columns: list[Column[int]] = [
+            Column("wide", "Wide", 5, lambda _, width: Text("x" * (width - 1) + "|"), most=90)
+        ]
+        app.table.show(range(3), columns)
+        await pilot.pause()
+        app.table.show(range(100), columns)
+        await pilot.pause()
+        assert app.table.show_vertical_scrollbar
+        assert all("|" in line for line in shown(app).splitlines()[1:])
+
+
+class _WideApp(_App):
+    """A table of more columns than there is room for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chosen: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        columns = [
+            Column(f"c{place}", f"C{place}", 12, lambda row, _, place=place: Text(f"{row}.{place}"), priority=place)  # type: ignore[misc]  # the default binds the loop's value
+            for place in range(9)
+        ]
+        yield Table(columns, lambda row: row, id="numbers")
+
+    def on_table_heading_chosen(self, message: Table.HeadingChosen) -> None:
+        self.chosen.append(message.column)
+
+
+def _headings(app: App[None]) -> list[str]:
+    return shown(app).splitlines()[0].split()
+
+
+async def test_columns_that_have_no_room_are_brought_in_and_back_by_key_wheel_and_shifted_wheel() -> None:
+    app = _WideApp()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.table.show(range(50))
+        await pilot.pause()
+        assert _headings(app) == ["C0", "C1", "C2", "C3"]
+        assert (app.table.has_columns_left, app.table.has_columns_right) == (False, True)
+        for _ in range(9):
+            app.table.move_columns(1)
+        await pilot.pause()
+        assert _headings(app) == ["C0", "C6", "C7", "C8"], "the first stays, so that a row can be told"
+        assert (app.table.has_columns_left, app.table.has_columns_right) == (True, False)
+        place: dict[str, Any] = {"x": 5, "y": 3, "delta_x": 0, "delta_y": 0, "button": 0, "meta": False, "ctrl": False}
+        widget = app.table
+        widget.post_message(events.MouseScrollLeft(widget, **place, shift=False))
+        await pilot.pause()
+        assert _headings(app) == ["C0", "C5", "C6", "C7"]
+        widget.post_message(events.MouseScrollUp(widget, **place, shift=True))
+        await pilot.pause()
+        assert _headings(app) == ["C0", "C4", "C5", "C6"]
+        assert widget.scroll_offset.y == 0, "the rows stay where they are"
+        widget.post_message(events.MouseScrollDown(widget, **place, shift=False))
+        await pilot.pause()
+        assert widget.scroll_offset.y > 0
+
+
+async def test_a_click_on_a_heading_tells_its_column_and_leaves_the_cursor() -> None:
+    app = _WideApp()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.table.show(range(50))
+        await pilot.pause()
+        await pilot.click("#numbers", offset=(2, 0))
+        await pilot.click("#numbers", offset=(31, 0))
+        await pilot.pause()
+        assert app.chosen == ["c0", "c2"]
+        assert app.table.cursor == 0
+
+
+async def test_scrolling_by_a_line_draws_one_line_anew() -> None:
+    app = _App()
+    async with app.run_test(size=(40, 12)) as pilot:
+        app.table.show(range(5_000))
+        await pilot.pause()
+        app.table.move(10)  # the last line in view
+        await pilot.pause()
+        app.drawn.clear()
+        app.table.move(1)
+        await pilot.pause()
+        assert len(app.drawn) <= 3, "the new line, and the cursor's old and new one"
+
+
+async def test_what_is_drawn_is_drawn_anew_when_the_rows_are_others() -> None:
+    app = _App()
+    async with app.run_test(size=(40, 12)) as pilot:
+        app.table.show(range(5))
+        await pilot.pause()
+        app.table.show(range(100, 105))
+        await pilot.pause()
+        assert "row 102" in shown(app)
+        assert "row 2" not in shown(app)

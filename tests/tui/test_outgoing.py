@@ -1,0 +1,129 @@
+"""What leaves the terminal: no formula, no control character, no file overwritten, no claim that is not known."""
+
+import csv
+import io
+from decimal import Decimal
+from pathlib import Path
+
+import pyperclip
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.widgets import Input
+
+from core.settings import Settings
+from tests.tui.driving import app_for, running, shown, until
+from tests.tui.history import MISSED_WEEK, NEWEST_WEEK, all_weeks
+from tests.tui.test_literal import HOSTILE
+from tui.literal import clean
+from tui.outgoing import Export, NotWrittenError, csv_text, write_new_file
+
+
+def test_values_are_written_whole() -> None:
+    text = csv_text(Export("x", ("a", "b", "c"), [(Decimal("1E+3"), None, 'x,y\n"z"')]))
+    assert list(csv.reader(io.StringIO(text))) == [["a", "b", "c"], ["1000", "", 'x,y\n"z"']]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+A1", "-A1", "@SUM(A1)", "=cmd|' /C calc'!A0"])
+def test_text_from_outside_is_no_formula(text: str) -> None:
+    [_, [cell]] = csv.reader(io.StringIO(csv_text(Export("x", ("a",), [(text,)]))))
+    assert cell == f"'{text}"
+
+
+def test_a_negative_number_stays_a_number() -> None:
+    [_, [cell]] = csv.reader(io.StringIO(csv_text(Export("x", ("a",), [(Decimal("-1.50"),)]))))
+    assert cell == "-1.50"
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), max_size=5))
+def test_any_text_comes_back_as_it_is_shown(rows: list[tuple[str, str]]) -> None:
+    read = list(csv.reader(io.StringIO(csv_text(Export("x", ("a", "b"), rows)))))
+    for cells, row in zip(read[1:], rows, strict=True):
+        for cell, text in zip(cells, row, strict=True):
+            assert cell.removeprefix("'") == clean(text, limit=100_000, lines=True).removeprefix("'")
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_what_would_command_a_terminal_is_marked(text: str) -> None:
+    written = csv_text(Export("x", ("a",), [(text,)]))
+    assert "\x1b" not in written
+    assert "\x9b" not in written
+
+
+async def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "there.csv"
+    file.write_text("mine", encoding="utf-8")
+    with pytest.raises(NotWrittenError, match="there already"):
+        await write_new_file(file, "other")
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("name", ["no/such/directory.csv", "a\0b", "~nobody-of-that-name/x"])
+async def test_what_cannot_be_written_is_an_operators_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotWrittenError) as raised:
+        await write_new_file(tmp_path / name if not name.startswith("~") else Path(name), "x")
+    assert raised.value.remedy
+
+
+async def test_every_week_of_the_filter_is_exported_by_keyboard(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with running(app_for(settings)) as pilot:
+        await pilot.press("x")
+        await until(pilot, lambda: f"{len(all_weeks()) + 1} rows of CSV" in shown(pilot.app), "the question")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Written to" in shown(pilot.app), "the answer")
+    [file] = tmp_path.glob("alpha-monday-weeks-*.csv")
+    rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+    assert [row["run_date"] for row in rows] == sorted([*map(str, all_weeks()), str(MISSED_WEEK)], reverse=True)
+    [newest] = [row for row in rows if row["run_date"] == str(NEWEST_WEEK)]
+    assert newest["picks"] == "BUY NVDA BUY TSLA SELL BRK.B"
+    assert len(newest["excess_pct"].partition(".")[2]) > 6
+
+
+async def test_an_export_to_a_file_that_is_there_stays_open(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    taken = tmp_path / "taken.csv"
+    taken.write_text("", encoding="utf-8")
+    async with running(app_for(settings)) as pilot:
+        await pilot.press("x")
+        await until(pilot, lambda: "rows of CSV" in shown(pilot.app), "the question")
+        answer = pilot.app.screen.query_one(Input)
+        answer.value = str(taken)
+        await pilot.press("enter")
+        await until(pilot, lambda: "nothing was written" in shown(pilot.app), "the refusal")
+        await pilot.press("escape")
+    assert taken.read_text(encoding="utf-8") == ""
+
+
+def no_clipboard(text: str) -> None:
+    raise pyperclip.PyperclipException(f"no clipboard for {len(text)} characters")
+
+
+async def test_copying_without_a_clipboard_claims_nothing_and_offers_a_file(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pyperclip, "copy", no_clipboard)
+    async with running(app_for(settings)) as pilot:
+        await pilot.press("y")
+        await until(pilot, lambda: "whether it did, it does not say" in shown(pilot.app), "the offer")
+        assert pilot.app.clipboard.startswith(f"{NEWEST_WEEK}\t")
+        await pilot.press("enter")
+        await until(pilot, lambda: "Written to" in shown(pilot.app), "the answer")
+    [file] = tmp_path.glob("alpha-monday-row-*.txt")
+    assert "BUY NVDA" in file.read_text(encoding="utf-8")
+
+
+async def test_a_clipboard_program_that_took_it_is_believed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(pyperclip, "copy", taken.append)
+    async with running(app_for(settings)) as pilot:
+        await pilot.press("y")
+        await until(pilot, lambda: "Copied." in shown(pilot.app), "the word")
+    assert taken[0].startswith(str(NEWEST_WEEK))

@@ -1,0 +1,57 @@
+"""A batch as a file holds it: its days with every pick's metrics, or its events; whole and unrounded. Pure."""
+
+import json
+from collections.abc import Iterable
+
+from db.records import Event
+from tui.batch_view import BatchView, DayState
+from tui.outgoing import Export
+
+_DAYS_HEADER = (
+    "run_date", "day", "checkpoint_date", "status", "reason", "source", "basis", "benchmark", "benchmark_price",
+    "benchmark_return_pct", "action", "ticker", "initial_price", "current_price", "absolute_return_pct",
+    "vs_benchmark_pct", "excess_pct",
+)  # fmt: skip
+_EVENTS_HEADER = ("id", "created_at", "event_type", "payload")
+
+
+def days_of_batch(view: BatchView) -> Export:
+    """A row for each pick on each computed day, and one for each day without figures."""
+    batch = view.detail.batch
+    rows: list[tuple[object, ...]] = []
+    for day in view.days:
+        checkpoint = day.day.checkpoint if day.day else None
+        common = (
+            batch.run_date, day.number, day.date, str(day.state), day.day.reason if day.day else None,
+            day.day.source if day.day else None, day.day.basis if day.day else None, batch.benchmark_symbol,
+            checkpoint.benchmark_price if checkpoint else None,
+            checkpoint.benchmark_return_pct if checkpoint else None,
+        )  # fmt: skip
+        if day.state is not DayState.COMPUTED:
+            rows.append((*common, *[None] * 7))
+            continue
+        rows += [
+            (
+                *common, str(each.pick.action), each.pick.ticker, each.pick.initial_price, each.current_price,
+                each.absolute_return_pct, each.vs_benchmark_pct, each.excess_pct,
+            )
+            for each in view.on_day(day.date).picks
+        ]  # fmt: skip
+    return Export(f"alpha-monday-{batch.run_date}", _DAYS_HEADER, rows)
+
+
+def events_of(events: Iterable[Event]) -> Export:
+    """A row an event, the payload as JSON."""
+    rows = [
+        (str(event.id), event.created_at.isoformat(), event.event_type, json.dumps(dict(event.payload), default=str))
+        for event in events
+    ]
+    return Export("alpha-monday-events", _EVENTS_HEADER, rows)
+
+
+def picks_as_text(view: BatchView) -> str:
+    """The picks with their whole reasoning, as text to be pasted."""
+    return "\n\n".join(
+        f"{view.detail.batch.run_date} {each.pick.action} {each.pick.ticker}\n{each.pick.reasoning}"
+        for each in view.picks
+    )

@@ -1,0 +1,55 @@
+"""Asking before the operator leaves, where nobody would go on with what this process does."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from db.errors import AlphaMondayError
+from tui.mode import Mode
+from tui.screens.ask import ConfirmScreen
+from tui.status import Link
+
+if TYPE_CHECKING:
+    from core.services import Services
+    from tui.app import AlphaMondayApp
+
+# Leaving must not wait for a database that does not answer.
+_ANSWERS_WITHIN_S = 0.3
+
+
+async def is_the_only_scheduler(app: "AlphaMondayApp") -> bool:
+    """Whether this process leads and nobody is known to stand by."""
+    state, services = app.status.scheduler, app.services
+    if app.status.mode is not Mode.SCHEDULER or app.status.link is not Link.OPEN or services is None:
+        return False
+    if state is None or str(state.phase) not in {"leading", "paused"}:
+        return False
+    return not await _somebody_stands_by(services)
+
+
+async def _somebody_stands_by(services: "Services") -> bool:
+    from core.schedule_view import schedule_view
+
+    asking = asyncio.ensure_future(schedule_view(services))
+    # Not awaited once it is cancelled: a connection that nobody answers on takes its time to give up.
+    await asyncio.wait({asking}, timeout=_ANSWERS_WITHIN_S)
+    if not asking.done():
+        asking.cancel()
+        return False
+    try:
+        return bool(asking.result().standing_by)
+    except AlphaMondayError:
+        return False
+
+
+async def ask_to_quit(app: "AlphaMondayApp") -> None:
+    """Ends the app; first asks once where this process is the only scheduler."""
+    if not await is_the_only_scheduler(app):
+        await app.action_quit()
+        return
+    words = Text(
+        "This terminal runs the scheduler, and no other process stands by: until one is started, no batch is opened "
+        "and no checkpoint is written. What falls due meanwhile is caught up, but a Monday's opening is missed."
+    )
+    app.push_screen(ConfirmScreen("Leave?", words, "leave"), lambda yes: app.exit() if yes else None)

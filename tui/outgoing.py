@@ -1,0 +1,82 @@
+"""What leaves the terminal: rows copied to a clipboard, tables and pictures written to files."""
+
+import asyncio
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from db.errors import AlphaMondayError
+from tui.literal import clean
+
+_CLIPBOARD_TAKES_AT_MOST_S = 2.0
+_CELL_LIMIT = 100_000  # a payload whole, so that its JSON can be read
+# Spreadsheets take a cell that begins so for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class NotWrittenError(AlphaMondayError):
+    """A file could not be written."""
+
+    code = "not_written"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A table as a file holds it: machine-readable values, unrounded; `name` is what the file is called by default."""
+
+    name: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+def csv_text(export: Export) -> str:
+    """The table as CSV. Text from outside is never a formula and holds no control character."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(export.header)
+    for row in export.rows:
+        writer.writerow([_cell(value) for value in row])
+    return stream.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if not isinstance(value, str):
+        return str(value)
+    text = clean(value, limit=_CELL_LIMIT, lines=True)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+async def copy_natively(text: str) -> bool:
+    """Whether a clipboard program of this machine took `text`; over SSH and on a bare console there is none."""
+    import pyperclip  # looks for clipboard programs, which nobody needs who copies nothing
+
+    try:
+        await asyncio.wait_for(asyncio.to_thread(pyperclip.copy, text), _CLIPBOARD_TAKES_AT_MOST_S)
+    except (pyperclip.PyperclipException, OSError, TimeoutError):
+        return False
+    return True
+
+
+async def write_new_file(path: Path, text: str) -> Path:
+    """Writes `text` to a file that is not there yet and gives its whole path. Raises NotWrittenError."""
+    try:
+        return await asyncio.to_thread(_write, path, text)
+    except FileExistsError as exc:
+        raise NotWrittenError(f"{path} is there already; nothing was written.", "Give it another name.") from exc
+    except (OSError, ValueError, RuntimeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else exc
+        raise NotWrittenError(f"{path} cannot be written: {reason}.", "Choose another place.") from exc
+
+
+def _write(path: Path, text: str) -> Path:
+    whole = path.expanduser().absolute()
+    with whole.open("x", encoding="utf-8", newline="") as stream:
+        stream.write(text)
+    return whole

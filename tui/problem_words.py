@@ -1,0 +1,79 @@
+"""What went wrong since the operator last looked, in words. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from core.trading_calendar import EXCHANGE_ZONE
+from tui import format as formats
+from tui.literal import clean, literal
+from tui.words import reason_words
+
+if TYPE_CHECKING:
+    from core.problems import Problem
+
+_SEPARATOR = " · "
+USUAL_SPAN = timedelta(days=14)  # as core.problems, which is not imported before the first paint
+
+
+def problems_line(problems: Sequence["Problem"], since: datetime | None, now: datetime, key: str, width: int) -> Text:
+    """One line: how many there are, since when, the newest of them in brief, and the key that lists them all."""
+    count = sum(problem.count for problem in problems)
+    seen = (since or now - USUAL_SPAN).astimezone(EXCHANGE_ZONE)
+    end = Text.assemble((f"  {key}", "key"), (" show", "quiet"))
+    line = Text.assemble(("! ", "caution"), f"{count} since {seen.day} {seen:%b}: ")
+    room = width - end.cell_len
+    brief = Text(_SEPARATOR, style="quiet").join(in_brief(problem, now) for problem in problems)
+    line.append_text(brief)
+    line.truncate(room, overflow="ellipsis", pad=True)
+    return line.append_text(end)
+
+
+def in_brief(problem: "Problem", now: datetime) -> Text:
+    """A few words: `2 Nov missed`, `TSLA 19 Nov no close, retry 15:31`."""
+    symbols = " ".join(clean(symbol, limit=10) for symbol in problem.symbols[:3])
+    day = problem.checkpoint_date or problem.run_date
+    when = f"{day.day} {day:%b}" if day else ""
+    retry = f", retry {problem.next_try_at.astimezone(EXCHANGE_ZONE):%H:%M}" if problem.next_try_at else ""
+    match str(problem.kind):
+        case "missed":
+            words = f"{when} missed" if problem.count == 1 else f"{problem.count} Mondays missed, the last {when}"
+        case "waiting":
+            words = f"{symbols} {when} {reason_words(problem.cause)}{retry}"
+        case "no_close":
+            words = f"{symbols} {when} skipped, no close"
+        case "baseline_revised":
+            words = f"{symbols} baseline revised"
+        case _:
+            words = f"{reason_words(problem.cause)}, {problem.count} days wait{retry}"
+    return literal(words.strip(), limit=80)
+
+
+def in_full(problem: "Problem", now: datetime, width: int) -> Text:
+    """What happened, when, and what helps."""
+    noted = formats.exchange_time(problem.at, now)
+    lines = [
+        Text.assemble(("! ", "caution"), in_brief(problem, now), (f"   noted {noted}", "quiet")),
+        Text.assemble("  ", literal(problem.detail, limit=300, style="quiet")),
+        Text.assemble("  ", remedy(problem)),
+    ]
+    return Text("\n").join(line for line in lines if line.plain.strip())
+
+
+def remedy(problem: "Problem") -> Text:
+    """What an operator can do about it, and with which key."""
+    match str(problem.kind):
+        case "missed":
+            return Text.assemble(("n", "key"), " opens the week late, if its picks were made in time.")
+        case "waiting":
+            return Text.assemble(
+                "It is tried again by itself; ", ("3", "key"), " then ", ("R", "key"), " tries it now."
+            )
+        case "no_close":
+            return Text("The day is skipped for good; the other days go on.")
+        case "baseline_revised":
+            return Text("The stored baseline stays; returns are scaled to it. The batch's events have both values.")
+        case _:
+            return Text.assemble("Nothing is lost: the days stay due. ", ("3", "key"), " shows the sources.")

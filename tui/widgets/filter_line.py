@@ -1,0 +1,100 @@
+"""The line in which the words to filter by are typed; it shows while there are any."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from tui.widgets.printable_input import printable_input
+
+# Typing asks the database for what it stops at, not for every letter on the way.
+_SETTLES_AFTER_S = 0.08
+
+
+class FilterLine(Horizontal):
+    """A prompt and an input of one line."""
+
+    DEFAULT_CSS = """
+    FilterLine { height: 1; padding: 0 1; display: none; background: $surface; }
+    FilterLine.-open { display: block; }
+    FilterLine Static { width: auto; }
+    FilterLine Input, FilterLine Input:focus { border: none; height: 1; padding: 0; background: $surface; width: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "clear", "show everything", show=False),
+        Binding("down,up", "leave", "to the list", show=False),
+    ]
+
+    @dataclass
+    class Changed(Message):
+        """Other words are to be filtered by."""
+
+        words: str
+
+    class Left(Message):
+        """The operator goes back to the list."""
+
+    def __init__(self, placeholder: str) -> None:
+        super().__init__()
+        self._placeholder = placeholder
+        self._words = ""
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text("/ ", style="key"), markup=False)
+        yield printable_input(placeholder=self._placeholder)
+
+    @property
+    def value(self) -> str:
+        """The words that are filtered by."""
+        return self._words
+
+    def open(self) -> None:
+        """Takes the keyboard."""
+        self.add_class("-open")
+        self.query_one(Input).focus()
+
+    def close(self) -> None:
+        """Forgets the words and goes out of the way."""
+        self.remove_class("-open")
+        self.query_one(Input).value = ""
+        self._settle("")
+
+    def on_mount(self) -> None:
+        self._timer = self.set_timer(_SETTLES_AFTER_S, self._settle_typed, pause=True)
+
+    @on(Input.Changed)
+    def _typed(self, message: Input.Changed) -> None:
+        message.stop()
+        self._timer.stop()
+        self._timer = self.set_timer(_SETTLES_AFTER_S, self._settle_typed)
+
+    @on(Input.Submitted)
+    def _submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        self.action_leave()
+
+    def _settle_typed(self) -> None:
+        self._settle(self.query_one(Input).value.strip())
+
+    def _settle(self, words: str) -> None:
+        if words != self._words:
+            self._words = words
+            self.post_message(self.Changed(words))
+
+    def action_leave(self) -> None:
+        """Keeps the words and goes back to the list."""
+        self._settle_typed()
+        if not self._words:
+            self.remove_class("-open")
+        self.post_message(self.Left())
+
+    def action_clear(self) -> None:
+        """Shows everything again and goes back to the list."""
+        self.close()
+        self.post_message(self.Left())
