@@ -122,6 +122,8 @@ class AlphaMondayApp(App[None]):
         # What was typed for a batch and not written yet, by the week that the form was opened for.
         self.drafts: dict[date | None, BatchDraft] = {}
         self.given_back = threading.Event()
+        # Called once everything is brought to its end: what is left to do may be held up by a terminal or a thread.
+        self.on_ended: Callable[[], None] = lambda: None
         self.commands: CommandSet = command_list.COMMANDS.with_keys(keymap or {})
         self.set_keymap(keymap or {})
         self._log_file = log_file
@@ -354,6 +356,7 @@ class AlphaMondayApp(App[None]):
         # Textual has restored the terminal by now; what follows needs no screen.
         self.given_back.set()
         await self.session.end()
+        self.on_ended()
 
     def _fatal_error(self) -> None:
         # Textual would print every local variable of the traceback, and with them what is secret.

@@ -220,7 +220,7 @@ COMMANDS = CommandSet(
         ),
         # On top
         Command("close", "escape,q,enter", "close", "Close what lies on top of the screen.", Scope.OVERLAY, rank=1),
-        Command("submit", "ctrl+s,enter", "go on", "Take what is filled in and go on.", Scope.FORM, rank=1),
+        Command("submit", "enter,ctrl+s", "go on", "Take what is filled in and go on.", Scope.FORM, rank=1),
         Command("cancel", "escape", "cancel", "Close the form; nothing is written.", Scope.FORM, rank=2),
         # A new batch
         Command(

@@ -18,7 +18,8 @@ from tui.terminal import leave_on_signals
 if TYPE_CHECKING:
     from core.settings import Layers, Settings
 
-# A source that blocks in a thread would hold the interpreter up for as long as it blocks.
+# A source that blocks in a thread would hold the interpreter up for as long as it blocks, and so would a terminal that
+# takes nothing more.
 _ENDS_WITHIN_S = 1.5
 
 
@@ -42,10 +43,11 @@ def run(
         settings, mode, opener=opener, prepare=prepare, keymap=keymap, log_file=log_file, layers=layers
     )
 
+    app.on_ended = lambda: _end_soon(app.return_code or 0)
+
     async def run_until_told() -> None:
-        leave_on_signals(app.action_quit, app.given_back, lambda: _end_soon(app.return_code or 0))
+        leave_on_signals(app.action_quit, app.given_back, app.on_ended)
         await cast("Awaitable[None]", app.run_async())
-        _end_soon(app.return_code or 0)
 
     asyncio.run(run_until_told())
     return app.return_code or 0

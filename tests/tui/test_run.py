@@ -12,12 +12,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fcntl import ioctl
 from pathlib import Path
-from termios import TIOCSWINSZ
+from termios import FIONREAD, TIOCSWINSZ
 
+import psycopg
 import pytest
 
 from db.embedded import EmbeddedServer
 from tests.tui.history import NEWEST_WEEK
+from tests.tui.test_hostile import poison
+from tests.tui.test_literal import HOSTILE
 
 ENTERS_SCREEN, LEAVES_SCREEN, SHOWS_CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
 LEAVES_BY_KEY = b"\x11"
@@ -88,6 +91,16 @@ class Terminal:
         os.close(self.descriptor)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
+    def grows(self) -> bool:
+        """Whether more waits to be read after a while than waits now."""
+        before = self._unread()
+        time.sleep(1.0)
+        return self._unread() > before
+
+    def _unread(self) -> int:
+        (count,) = struct.unpack("i", ioctl(self.descriptor, FIONREAD, b"\0" * 4))
+        return int(count)
+
     def send(self, keys: bytes) -> None:
         """Types `keys`."""
         os.write(self.descriptor, keys)
@@ -107,11 +120,11 @@ def start(filled: str, price_file: Path) -> Iterator[Start]:
     """Starts the app on a terminal, with its list painted; whatever still runs afterwards is ended."""
     started: list[Terminal] = []
 
-    def start(before: str = "") -> Terminal:
+    def start(before: str = "", wanted: bytes = NEWEST_WEEK.isoformat().encode()) -> Terminal:
         program = PROGRAM.format(before=before, conninfo=filled, price_file=str(price_file))
         terminal = Terminal.start([sys.executable, "-c", program])
         started.append(terminal)
-        terminal.read_until(NEWEST_WEEK.isoformat().encode())
+        terminal.read_until(wanted)
         return terminal
 
     yield start
@@ -150,8 +163,7 @@ def test_q_leaves_a_clean_terminal(start: Start) -> None:
 def test_a_source_that_hangs_keeps_neither_the_terminal_nor_the_process(
     start: Start, how: str, leave: bytes | signal.Signals
 ) -> None:
-    terminal = start(HANGING_SOURCE.format(how=how))
-    terminal.read_until(b"source hangs")
+    terminal = start(HANGING_SOURCE.format(how=how), b"source hangs")
     assert_left(terminal, leave)
 
 
@@ -166,9 +178,33 @@ def test_a_frozen_database_keeps_neither_the_terminal_nor_the_process(
         assert_left(terminal, leave)
 
 
+def test_no_escape_sequence_from_outside_reaches_the_terminal(start: Start, filled: str) -> None:
+    poison(filled, " ".join(HOSTILE[name] for name in ("clipboard", "title", "c1")))
+    with psycopg.connect(filled, autocommit=True) as connection:
+        # What a source of this process calls itself is not what opened the poisoned batches.
+        connection.execute("set session_replication_role = replica")
+        connection.execute("""update events set payload = payload || '{"source": "csv"}'""")
+    terminal = start()
+    for keys, words in (
+        (b"\r", b"Picks"), (b"\t", b"computed"), (b"\t", b"market closed"), (b"\t", b"baseline"),
+        (b"\t", b"checkpoint"), (b"\x1b", b"Week"), (b"!", b"Problems"), (b"\x1b", b"Week"), (b"2", b"Batting"),
+        (b"3", b"Jobs"), (b"4", b"Exchange time"), (b"1", b"Week"), (b":", b"Sort by the next column"),
+    ):  # fmt: skip
+        terminal.written.clear()
+        terminal.send(keys)
+        terminal.read_until(words)
+        assert HOSTILE["clipboard"].encode() not in terminal.written
+        assert HOSTILE["title"].encode() not in terminal.written
+        assert b"\x9b31m" not in terminal.written
+    terminal.send(LEAVES_BY_KEY)
+    assert terminal.end() == 0
+
+
 def test_a_terminal_that_nobody_reads_from_does_not_keep_the_process(start: Start) -> None:
     terminal = start()
-    terminal.send(b"jk" * 2_000)  # each paints, more than a terminal holds
+    while terminal.grows():  # until the terminal holds all that it can, and whoever writes to it waits
+        for _ in range(40):
+            terminal.send(b"21")
     os.kill(terminal.pid, signal.SIGTERM)
     assert wait_for(terminal.pid) == 0
     os.close(terminal.descriptor)

@@ -231,8 +231,12 @@ class BatchForm(Dialog[date]):
 
     def applicable(self) -> list[Command]:
         found = self.present_outlook()
+        submit = self.house.commands["submit"]
+        # Enter goes from field to field here, so the other key is the one to show.
+        keys = sorted(submit.key.split(","), key=lambda key: key == "enter")
         submit = replace(
-            self.house.commands["submit"],
+            submit,
+            key=",".join(keys),
             label=found.doing.value,
             unavailable=always if found.doing is not Doing.NOTHING else lambda _: found.words,
         )

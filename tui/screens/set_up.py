@@ -93,11 +93,7 @@ class SetUpScreen(Dialog[bool]):
             "submit": "save" if self._step in (Step.TRIED, Step.SAVING) else "try it out",
             "cancel": "stop asking" if self._step is Step.ASKING else "cancel",
         }
-        return [
-            replace(each, label=words[each.id], key=f"enter,{each.key}" if each.id == "submit" else each.key)
-            for each in super().applicable()
-            if each.id in words
-        ]
+        return [replace(each, label=words[each.id]) for each in super().applicable() if each.id in words]
 
     # Filling in
 
