@@ -156,7 +156,7 @@ def _price_problem(event: LoggedEvent) -> Problem:
         ProblemKind.NO_CLOSE,
         event.created_at,
         event.run_date,
-        date.fromisoformat(_text(payload, "checkpoint_date")),
+        _date(payload, "checkpoint_date"),
         symbols,
         _text(payload, "reason"),
         f"no close for {', '.join(symbols)} from {', '.join(sources)}",
@@ -168,4 +168,13 @@ def _text(payload: Mapping[str, Any], key: str) -> str:
 
 
 def _texts(payload: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    return tuple(map(str, payload.get(key) or ()))
+    found = payload.get(key)
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _date(payload: Mapping[str, Any], key: str) -> date | None:
+    """A date; None for anything else, since one event of another form must not take the screens down."""
+    try:
+        return date.fromisoformat(_text(payload, key))
+    except ValueError:
+        return None

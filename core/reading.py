@@ -212,11 +212,22 @@ def _day(checkpoint: Checkpoint, rows: Mapping[UUID, PickCheckpointMetric], payl
         checkpoint=checkpoint,
         metrics=rows,
         reason=payload.get("reason"),
-        symbols=tuple(payload.get("symbols", ())),
+        symbols=tuple(map(str, symbols)) if isinstance(symbols := payload.get("symbols"), list) else (),
         source=payload.get("source"),
         basis=payload.get("basis"),
-        traces={symbol: PriceTrace(**ends) for symbol, ends in payload.get("closes", {}).items()},
+        traces=_traces(payload.get("closes")),
     )
+
+
+def _traces(closes: object) -> Mapping[str, PriceTrace]:
+    """What an event's payload says of each symbol; nothing where it is of another form."""
+    if not isinstance(closes, Mapping):
+        return {}
+    return {
+        symbol: PriceTrace(*(str(ends.get(name, "")) for name in ("baseline", "close", "split_factor")))
+        for symbol, ends in closes.items()
+        if isinstance(ends, Mapping)
+    }
 
 
 async def event_page(

@@ -79,7 +79,7 @@ class SchedulerState:
 
 def _defect(exc: Exception) -> AlphaMondayError:
     return AlphaMondayError(
-        f"Something unforeseen happened: {type(exc).__name__}: {str(exc)[:200]}",
+        f"Something unforeseen happened: {type(exc).__name__}.",  # its text may hold a secret, which the log masks
         "The log has the details; please report it.",
     )
 

@@ -78,7 +78,8 @@ async def open_services(
     """
     clock = clock or SystemClock()
     calendar = TradingCalendar()
-    sources = price_chain(settings, calendar) if with_sources else ()
+    # In a thread: a source's package may take long to import, and screens are to be drawn meanwhile.
+    sources = await asyncio.to_thread(price_chain, settings, calendar) if with_sources else ()
     pick_source = _pick_source(settings, calendar, sources) if with_sources else None
     rules = rules_of(settings, sources)
     async with open_database(settings, access, name=database_name) as database:

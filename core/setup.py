@@ -20,7 +20,7 @@ from core.csv_rows import read_text
 from core.logs import redacted
 from core.picks.file import read_picks_file
 from core.picks.universe import parse_universe
-from core.prices.source import UnavailableError
+from core.prices.source import PriceSource, UnavailableError
 from core.services import pick_source_called, price_chain, rules_of
 from core.settings import PREFIX, Settings, SettingsError, environment_name, load_settings, user_settings_file
 from core.trading_calendar import TradingCalendar
@@ -77,7 +77,7 @@ _ABOUT: Mapping[str, str] = {
     "csv": "closes from a file that you keep",
     "simulated": "invented closes, to look around; needs nothing",
     "tiingo": "closes of US stocks from tiingo.com; needs a free key",
-    FILE_PICKS: "picks that you write here (n) or put into a file",
+    FILE_PICKS: "picks that you write here or put into a file",
     "momentum": "ranked by momentum among the tickers of a file",
 }
 
@@ -157,9 +157,8 @@ async def try_out(
     settings = settings_with(answers, env_file, options=options)
     calendar = TradingCalendar()
     with _redacting(settings), _foreseeing(answers):
-        sources = price_chain(settings, calendar)
-        pick_source_called(answers.pick_source, settings, calendar, sources)
-        await asyncio.to_thread(_read_pick_files, answers.pick_source, settings)
+        # In a thread: a source's package may take seconds to import, and a file to read.
+        sources = await asyncio.to_thread(_made, answers, settings, calendar)
         source, symbol = sources[0], settings.benchmark
         now = (clock or SystemClock()).now()
         last = await asyncio.to_thread(rules_of(settings, sources).last_due_session, calendar, now)
@@ -177,6 +176,14 @@ async def try_out(
     return Trial(
         source.name, symbol, newest, price, took, f"{source.name}: {symbol} closed at {price:f} on {newest}{late}."
     )
+
+
+def _made(answers: Answers, settings: Settings, calendar: TradingCalendar) -> tuple[PriceSource, ...]:
+    """The price sources; the pick source is made and its files are read, so that what is wrong with them is told."""
+    sources = price_chain(settings, calendar)
+    pick_source_called(answers.pick_source, settings, calendar, sources)
+    _read_pick_files(answers.pick_source, settings)
+    return sources
 
 
 def settings_with(

@@ -1,6 +1,7 @@
 """Staged weeks: picks that stand in the picks file until Monday's job opens them."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,9 +19,11 @@ from core.picks.file import parse_picks
 from core.picks.source import PickDraft, PickSourceError
 from core.services import Services
 from db import batches, events
-from db.errors import AlphaMondayError
+from db.errors import AlphaMondayError, DatabaseError
 
 PICK_SOURCE = "file"
+
+log = logging.getLogger(__name__)
 
 
 class StagingError(AlphaMondayError):
@@ -45,7 +48,8 @@ def why_not(services: Services) -> str | None:
     if not _opens_from_file(services):
         return (
             "Monday's job takes its picks from "
-            f"{services.settings.pick_source or 'no source'}, so what stands in a file would not be opened."
+            f"{services.pick_source.name if services.pick_source else 'no source'}, so what stands in a file would not "
+            "be opened."
         )
     if services.settings.picks_file is None:
         return "No picks file is set (ALPHA_MONDAY_PICKS_FILE)."
@@ -134,12 +138,20 @@ async def _check(services: Services, run_date: date) -> None:
 async def _write(services: Services, run_date: date, drafts: Sequence[PickDraft]) -> None:
     path = services.settings.picks_file
     assert path is not None  # `why_not` has looked
+    # Whoever waits for this may be cancelled; the thread goes on, so what belongs to it has to follow all the same.
+    await asyncio.shield(_replace_and_tell(services, path, run_date, drafts))
+
+
+async def _replace_and_tell(services: Services, path: Path, run_date: date, drafts: Sequence[PickDraft]) -> None:
     try:
         await asyncio.to_thread(replace_week, path, run_date, drafts)
     except FileError as exc:
         raise StagingError(exc.message, exc.remedy) from exc
-    async with services.database.transaction() as connection:
-        await events.notify(connection, [run_date])
+    try:
+        async with services.database.transaction() as connection:
+            await events.notify(connection, [run_date])
+    except DatabaseError as exc:  # the picks are staged; the screens see it at their next look
+        log.warning("staging not told", extra={"event": "staging_not_told", "problem": exc.message})
 
 
 def _content(path: Path) -> dict[date, tuple[PickDraft, ...]]:

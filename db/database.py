@@ -209,6 +209,15 @@ class Database:
             async with self._pool.connection() as connection:
                 yield connection
 
+    async def answers(self) -> bool:
+        """Whether a statement is answered now."""
+        try:
+            async with self.connection() as connection:
+                await connection.execute("select 1")
+        except DatabaseError:
+            return False
+        return True
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
         """A pooled connection inside one read-committed transaction."""

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from tui.batch_draft import BatchDraft
 
 REPAINTS_AT_MOST_EVERY_S = 0.05
+NOTICED_WITHIN_S = 4.0
 # An event bears the time at which its transaction began, so it may come to light after a look that is later.
 WRITTEN_WHILE_LOOKING = timedelta(minutes=1)
 SCHEDULERS_READ_EVERY_S = 5.0
@@ -160,9 +161,8 @@ class AlphaMondayApp(App[None]):
     def _begin(self) -> None:
         self._keep_open()
         self._follow_changes()
-        if not self.status.mode.runs_scheduler:
-            # That the process which leads has ended is told to nobody.
-            self.set_interval(SCHEDULERS_READ_EVERY_S, self._read_schedulers)
+        # That the process which leads has ended is told to nobody, nor that a database is frozen.
+        self.set_interval(SCHEDULERS_READ_EVERY_S, self._read_schedulers)
 
     def _colour_text(self) -> None:
         self.console.pop_theme()
@@ -189,7 +189,8 @@ class AlphaMondayApp(App[None]):
                 screen.note_change(changes)
             self._read_problems()
             self._read_schedulers()
-            await self._top_screen.look_again()
+            if self._top_screen in self._house_screens:  # its widgets are there
+                await self._top_screen.look_again()
             await asyncio.sleep(REPAINTS_AT_MOST_EVERY_S)
 
     @work(group="problems", exclusive=True)
@@ -201,7 +202,7 @@ class AlphaMondayApp(App[None]):
         if services is None:
             return
         if self._looked_at is None:
-            self._looked_at = last_look.read(services.settings, services.database)
+            self._looked_at = await asyncio.to_thread(last_look.read, services.settings, services.database)
         since = self._looked_at
         asked_since = since - WRITTEN_WHILE_LOOKING if since else None
         found = await self._top_screen.ask(lambda asked: problems.problems(asked, asked_since))
@@ -219,27 +220,29 @@ class AlphaMondayApp(App[None]):
             return
         from core.schedule_view import who_schedules
 
-        found = await self._top_screen.ask(who_schedules)
+        found = await self._top_screen.ask(who_schedules, patience_s=NOTICED_WITHIN_S)
         if found is not None:
             self.post_message(SchedulersSeen(found))
 
     def on_schedulers_seen(self, message: SchedulersSeen) -> None:
         self.status = replace(self.status, who_schedules=message.found)
 
-    def note_looked(self) -> None:
-        """Remembers that this operator has seen the problems there are."""
+    def note_looked(self, problems: "tuple[Problem, ...]", at: datetime) -> None:
+        """Remembers that this operator has seen `problems`, all that there were at `at`."""
+        self._looked_at = at
+        self._seen |= set(problems)
+        self._write_look(at)
+        self._read_problems()
+
+    @work(group="looking")
+    async def _write_look(self, at: datetime) -> None:
         from core import last_look
 
-        services = self.services
-        if services is None:
-            return
-        self._looked_at = self.now()
-        self._seen |= set(self.status.problems)
-        try:
-            last_look.write(services.settings, services.database, self._looked_at)
-        except AlphaMondayError as exc:
-            self.say(f"{exc.message} {exc.remedy}")
-        self._read_problems()
+        if (services := self.services) is not None:
+            try:
+                await asyncio.to_thread(last_look.write, services.settings, services.database, at)
+            except AlphaMondayError as exc:
+                self.say(f"{exc.message} {exc.remedy}")
 
     def enrol(self, screen: Changing) -> None:
         """Has a screen told of every change from now on, whether it is on top or not."""
@@ -286,6 +289,14 @@ class AlphaMondayApp(App[None]):
         if self.services is not None:
             self.is_lost.set()
             self.status = replace(self.status, link=Link.LOST, problem=message.problem)
+            self._await_answer(self.services)
+
+    @work(group="probing", exclusive=True)
+    async def _await_answer(self, services: "Services") -> None:
+        """Tells when the database answers again, which a connection that listens does not where nobody writes."""
+        await self.session.answered(services)
+        if services is self.services:
+            self.post_message(DatabaseAnswered(self.now()))
 
     def on_database_answered(self, message: DatabaseAnswered) -> None:
         was_lost = self.status.link is Link.LOST
@@ -315,6 +326,7 @@ class AlphaMondayApp(App[None]):
         # What is closed now must neither be asked nor, by its silence, be taken for a database that was lost.
         self.workers.cancel_group(self, "listening")
         self.services, self.settings = None, settings
+        self._looked_at, self._seen = None, set()
         self.status = replace(
             self.status, link=Link.OPENING, problem=None, sources=(), source_problem=None, scheduler=None,
             who_schedules=None,
@@ -365,7 +377,7 @@ class AlphaMondayApp(App[None]):
         self.panic(
             Text.assemble(
                 "Alpha Monday failed: ",
-                literal(f"{type(error).__name__}: {error}", limit=300),
+                type(error).__name__,  # its text may hold a secret, which the log masks
                 "\nThe log has the details; please report it",
                 literal(f": {self._log_file}" if self._log_file else ".", limit=300),
             )

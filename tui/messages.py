@@ -101,9 +101,11 @@ class BatchesRead(Message):
 
 @dataclass
 class DetailLoaded(Message):
-    """A batch was read whole; None where there is none any more to show."""
+    """A batch was read whole, and where it matters which batches stand before and after it."""
 
     detail: "BatchDetail"
+    older: date | None = None
+    newer: date | None = None
 
 
 @dataclass
@@ -234,3 +236,11 @@ class PauseSet(Message):
     """The pause that is in force now, None for none; or why it could not be changed."""
 
     outcome: "Pause | AlphaMondayError | None"
+
+
+@dataclass
+class AnswerTaken(Message):
+    """What was filled in was taken, or refused for `problem`."""
+
+    answer: str
+    problem: AlphaMondayError | None

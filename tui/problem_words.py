@@ -8,6 +8,7 @@ from rich.text import Text
 
 from core.trading_calendar import EXCHANGE_ZONE
 from tui import format as formats
+from tui.commands import CommandSet
 from tui.literal import clean, literal
 from tui.words import reason_words
 
@@ -51,29 +52,29 @@ def in_brief(problem: "Problem", now: datetime) -> Text:
     return literal(words.strip(), limit=80)
 
 
-def in_full(problem: "Problem", now: datetime, width: int) -> Text:
+def in_full(problem: "Problem", now: datetime, commands: CommandSet) -> Text:
     """What happened, when, and what helps."""
     noted = formats.exchange_time(problem.at, now)
     lines = [
         Text.assemble(("! ", "caution"), in_brief(problem, now), (f"   noted {noted}", "quiet")),
         Text.assemble("  ", literal(problem.detail, limit=300, style="quiet")),
-        Text.assemble("  ", remedy(problem)),
+        Text.assemble("  ", remedy(problem, commands)),
     ]
     return Text("\n").join(line for line in lines if line.plain.strip())
 
 
-def remedy(problem: "Problem") -> Text:
+def remedy(problem: "Problem", commands: CommandSet) -> Text:
     """What an operator can do about it, and with which key."""
+    enter, scheduler, run = ((commands[each].keys[0], "key") for each in ("open_batch", "scheduler", "run_job"))
     match str(problem.kind):
         case "missed":
-            return Text.assemble(("n", "key"), " opens the week late, if its picks were made in time.")
+            return Text.assemble(enter, " on its row in the list opens the week late, if its picks were made in time.")
         case "waiting":
-            return Text.assemble(
-                "It is tried again by itself; ", ("3", "key"), " then ", ("R", "key"), " tries it now."
-            )
+            words = " on “retry waiting days” tries it now."
+            return Text.assemble("It is tried again by itself; ", scheduler, " then ", run, words)
         case "no_close":
             return Text("The day is skipped for good; the other days go on.")
         case "baseline_revised":
             return Text("The stored baseline stays; returns are scaled to it. The batch's events have both values.")
         case _:
-            return Text.assemble("Nothing is lost: the days stay due. ", ("3", "key"), " shows the sources.")
+            return Text.assemble("Nothing is lost: the days stay due. ", scheduler, " shows the sources.")

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 Prepare = Callable[["Services"], Awaitable[None]]
 Opener = Callable[[Clock], AbstractAsyncContextManager["Services"]]
 STOPPING_TAKES_AT_MOST_S = 1.2
+ANSWERS_WITHIN_S = 5.0
 CLOSING_TAKES_AT_MOST_S = 2.0
-STOPPING_SERVER_TAKES_AT_MOST_S = 15.0
+STOPPING_SERVER_TAKES_AT_MOST_S = 5.0
 LONGEST_PAUSE_S = 30.0
 
 
@@ -195,6 +196,16 @@ class Session:
         self._post(DatabaseAnswered(self._opening.clock.now()))
         self.note_change(RECENT)
         return self._opening.pauses.poll_s
+
+    async def answered(self, services: "Services") -> None:
+        """Waits until the database answers."""
+        while True:
+            await asyncio.sleep(self._opening.pauses.retry_s)
+            asking = asyncio.ensure_future(services.database.answers())
+            await asyncio.wait({asking}, timeout=ANSWERS_WITHIN_S)
+            if asking.done() and asking.result():
+                return
+            asking.cancel()
 
     def note_change(self, changes: Changes) -> None:
         """Adds to what has changed since it was last taken."""

@@ -10,6 +10,7 @@ from rich.text import Text
 from core.mixing import SIMULATED
 from db.errors import AlphaMondayError
 from tui import format as formats
+from tui.commands import CommandSet
 from tui.literal import literal
 from tui.mode import Mode
 from tui.words import basis_words
@@ -124,16 +125,16 @@ def _with_others(words: Text, status: Status) -> Text:
     return Text.assemble(words, (", ", "quiet"), others)
 
 
-def next_words(status: Status, now: datetime, local: tzinfo | None) -> Text:
+def next_words(status: Status, now: datetime, local: tzinfo | None, *, with_span: bool = True) -> Text:
     """When there is something to do next: `next open Mon 09:00 ET (19 h)`; empty where nobody knows."""
     due = status.scheduler.next_due if status.scheduler else None
     if due is None or status.link is not Link.OPEN or status.is_paused:
         return Text()
     what = {"checkpoint": "close of day"}.get(str(due.kind), str(due.kind))
-    remaining = formats.span(due.at - now) if due.at > now else "now"
-    return Text.assemble(
-        ("next ", "quiet"), what, " ", formats.exchange_time(due.at, now, local), (f" ({remaining})", "quiet")
-    )
+    words = Text.assemble(("next ", "quiet"), what, " ", formats.exchange_time(due.at, now, local))
+    if with_span:
+        words.append(f" ({formats.span(due.at - now) if due.at > now else 'now'})", style="quiet")
+    return words
 
 
 def source_words(status: Status, *, with_basis: bool = True) -> Text:
@@ -149,10 +150,12 @@ def source_words(status: Status, *, with_basis: bool = True) -> Text:
         words.append(f" · {basis_words(status.sources[0].basis)}", style="quiet")
     if status.failing_source:
         words.append(" ✗", style="trouble")
+    elif status.scheduler is not None and status.scheduler.last_report is not None:
+        words.append(" ✓", style="gain")
     return words
 
 
-def notices(status: Status, now: datetime) -> list[Text]:
+def notices(status: Status, now: datetime, commands: CommandSet) -> list[Text]:
     """The lines that an operator should not miss: what happened and what to do about it."""
     found: list[Text] = []
     if status.problem is not None and status.link in (Link.LOST, Link.FAILED) and status.answered_at is not None:
@@ -167,7 +170,7 @@ def notices(status: Status, now: datetime) -> list[Text]:
             Text.assemble(
                 ("! ", "caution"),
                 "No price source is set, so nothing is opened or computed. Press ",
-                ("u", "key"),
+                (commands["set_up"].keys[0], "key"),
                 " to set one up.",
             )
         )

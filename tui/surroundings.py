@@ -12,6 +12,7 @@ from tui.commands import Command, CommandSet, Situation
 from tui.status import Status
 
 if TYPE_CHECKING:
+    from core.problems import Problem
     from core.services import Services
     from core.settings import Layers, Settings
     from tui.batch_draft import BatchDraft
@@ -37,7 +38,7 @@ class House(Protocol):
 
     def note_change(self, changes: Changes) -> None: ...
 
-    def note_looked(self) -> None: ...
+    def note_looked(self, problems: "tuple[Problem, ...]", at: datetime) -> None: ...
 
     def enrol(self, screen: "Changing") -> None: ...
 

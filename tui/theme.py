@@ -147,11 +147,6 @@ def themes_for(environment: Mapping[str, str]) -> tuple[Theme, ...]:
     return THEMES if has_colour(environment) else (MONOCHROME,)
 
 
-def theme_for(environment: Mapping[str, str]) -> Theme:
-    """The theme to begin with."""
-    return themes_for(environment)[0]
-
-
 def heat(level: int) -> str:
     """The name of the style for a cell of a heat map, from -HEAT_LEVELS, the greatest loss, to HEAT_LEVELS."""
     return f"heat{level:+d}" if level else "heat-none"

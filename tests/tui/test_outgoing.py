@@ -71,7 +71,7 @@ async def test_every_week_of_the_filter_is_exported_by_keyboard(
     monkeypatch.chdir(tmp_path)
     async with running(app_for(settings)) as pilot:
         await pilot.press("x")
-        await until(pilot, lambda: f"{len(all_weeks()) + 1} rows of CSV" in shown(pilot.app), "the question")
+        await until(pilot, lambda: f"CSV of {len(all_weeks()) + 1} rows" in shown(pilot.app), "the question")
         await pilot.press("enter")
         await until(pilot, lambda: "Written to" in shown(pilot.app), "the answer")
     [file] = tmp_path.glob("alpha-monday-weeks-*.csv")
@@ -90,7 +90,7 @@ async def test_an_export_to_a_file_that_is_there_stays_open(
     taken.write_text("", encoding="utf-8")
     async with running(app_for(settings)) as pilot:
         await pilot.press("x")
-        await until(pilot, lambda: "rows of CSV" in shown(pilot.app), "the question")
+        await until(pilot, lambda: "CSV of" in shown(pilot.app), "the question")
         answer = pilot.app.screen.query_one(Input)
         answer.value = str(taken)
         await pilot.press("enter")

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from core.problems import Problem, ProblemKind
 from tests.tui.history import NOW
 from tests.tui.test_literal import HOSTILE
+from tui.command_list import COMMANDS
 from tui.problem_words import in_brief, in_full, problems_line
 
 DAY = date(2024, 11, 19)
@@ -57,7 +58,7 @@ def test_the_line_is_as_wide_as_there_is_room_and_ends_with_the_key(problems: li
 
 @pytest.mark.parametrize("problem", ALL, ids=lambda problem: str(problem.kind))
 def test_the_list_says_what_helps(problem: Problem) -> None:
-    words = in_full(problem, NOW, 80).plain
+    words = in_full(problem, NOW, COMMANDS).plain
     assert len(words.splitlines()) >= 2
     assert words.rstrip().endswith(".")
 
@@ -65,6 +66,6 @@ def test_the_list_says_what_helps(problem: Problem) -> None:
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_words_from_outside_are_shown_and_bounded(text: str) -> None:
     hostile = Problem(ProblemKind.OUTAGE, NOW, None, None, (text,), text, text * 100)
-    for words in (problems_line([hostile], None, NOW, "!", 80), in_full(hostile, NOW, 80)):
+    for words in (problems_line([hostile], None, NOW, "!", 80), in_full(hostile, NOW, COMMANDS)):
         assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(words.plain)
-    assert cell_len(in_full(hostile, NOW, 80).plain) < 1_000
+    assert cell_len(in_full(hostile, NOW, COMMANDS).plain) < 1_000

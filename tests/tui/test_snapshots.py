@@ -41,7 +41,7 @@ LOOKS: dict[str, tuple[tuple[str, ...], str]] = {
     "scheduler": (("3",), "open the week"),
     "events": (("4",), "batch missed"),
     "new-batch": (("n",), "SELL"),
-    "export": (("x",), "rows of CSV"),
+    "export": (("x",), "CSV of"),
     "help": (("question_mark",), "Open the week under the cursor"),
     "palette": (("colon",), "Open  (↵)"),
 }

@@ -14,6 +14,7 @@ from core.trading_calendar import EXCHANGE_ZONE
 from core.weeks import Delay
 from db.errors import AlphaMondayError, DatabaseUnavailableError
 from tests.tui.history import NOW
+from tui.command_list import COMMANDS
 from tui.mode import Mode
 from tui.status import Link, Source, Status, next_words, notices, scheduler_words, source_words
 from tui.widgets.status_line import state_words
@@ -84,22 +85,22 @@ def test_a_failing_source_is_marked_and_named_with_its_cause() -> None:
     report = Report(delays=[Delay("rate_limited", "tiingo: hourly limit reached")])
     failing = replace(OPEN, scheduler=replace(LEADING, last_report=report))
     assert source_words(failing).plain.endswith("✗")
-    assert [each.plain for each in notices(failing, NOW)] == ["! tiingo: hourly limit reached"]
+    assert [each.plain for each in notices(failing, NOW, COMMANDS)] == ["! tiingo: hourly limit reached"]
     waiting = replace(OPEN, scheduler=replace(LEADING, last_report=Report(delays=[Delay("close_missing", "no close")])))
-    assert notices(waiting, NOW) == []
+    assert notices(waiting, NOW, COMMANDS) == []
 
 
 def test_a_lost_database_tells_the_age_of_what_is_shown() -> None:
-    [notice] = notices(LOST, NOW + timedelta(minutes=12))
+    [notice] = notices(LOST, NOW + timedelta(minutes=12), COMMANDS)
     assert notice.plain == "! What is shown was read 12 min ago. No answer. It is tried again."
 
 
 def test_no_source_is_told_only_to_who_can_change_it() -> None:
     without = replace(OPEN, sources=(), scheduler=None)
-    assert "Press u to set one up." in notices(without, NOW)[0].plain
-    assert notices(replace(without, mode=Mode.READ_ONLY), NOW) == []
+    assert "Press u to set one up." in notices(without, NOW, COMMANDS)[0].plain
+    assert notices(replace(without, mode=Mode.READ_ONLY), NOW, COMMANDS) == []
     broken = replace(without, source_problem=AlphaMondayError("No such source.", "Name another."))
-    assert [each.plain for each in notices(broken, NOW)] == ["! No such source. Name another."]
+    assert [each.plain for each in notices(broken, NOW, COMMANDS)] == ["! No such source. Name another."]
 
 
 def test_the_line_leaves_out_what_is_only_convenient() -> None:

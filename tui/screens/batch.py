@@ -44,6 +44,9 @@ class BatchScreen(HouseScreen):
         self.view: BatchView | None = None
         self._older: date | None = None
         self._newer: date | None = None
+        # Steps asked for before it was known where they lead; a held key is faster than a database.
+        self._steps = 0
+        self._is_going = True
         self._stale: Changes = NOTHING
 
     def compose_body(self) -> Iterable[Widget]:
@@ -93,8 +96,8 @@ class BatchScreen(HouseScreen):
             is_active=self.view is not None and self.view.detail.batch.status == "active",
             has_row=has_row or self.view is not None,
             has_details=has_row,
-            has_older=self._older is not None,
-            has_newer=self._newer is not None,
+            has_older=self._older is not None or self._is_going,
+            has_newer=self._newer is not None or self._is_going,
             has_export=self.view is not None,
         )
 
@@ -122,12 +125,15 @@ class BatchScreen(HouseScreen):
         found = await self.ask(lambda services: reading.batch_with_neighbours(services, run_date))
         if found is None or run_date != self.run_date:
             return
-        detail, self._older, self._newer = found
-        self.post_message(DetailLoaded(detail))
+        self.post_message(DetailLoaded(*found))
 
     def on_detail_loaded(self, message: DetailLoaded) -> None:
         services = self.house.services
         if services is None or message.detail.batch.run_date != self.run_date:
+            return
+        self._older, self._newer, self._is_going = message.older, message.newer, False
+        if self._steps:
+            self._take_step()
             return
         view = self.view = BatchView(message.detail, services, self.house.now())
         self.query_one(BatchHeader).show(view)
@@ -167,18 +173,26 @@ class BatchScreen(HouseScreen):
 
     def perform_older_batch(self) -> None:
         """Shows the batch before this one."""
-        self._go(self._older)
+        self._steps -= 1
+        self._take_step()
 
     def perform_newer_batch(self) -> None:
         """Shows the batch after this one."""
-        self._go(self._newer)
+        self._steps += 1
+        self._take_step()
 
-    def _go(self, run_date: date | None) -> None:
-        if run_date is not None:
-            self.run_date = run_date
-            # Until its neighbours are known, there is nowhere to go on to.
-            self._older = self._newer = None
-            self.read_anew()
+    def _take_step(self) -> None:
+        """Goes one batch on, if it is known where to; the steps after that follow once it has been read."""
+        if self._is_going or not self._steps:
+            return
+        run_date = self._older if self._steps < 0 else self._newer
+        if run_date is None:
+            self._steps = 0
+            self.read_anew()  # what was passed by in going is shown after all
+            return
+        self._steps += 1 if self._steps < 0 else -1
+        self.run_date, self._is_going = run_date, True
+        self.read_anew()
 
     @on(Table.Highlighted)
     def _refresh_frame(self) -> None:

@@ -84,7 +84,7 @@ class BatchForm(Dialog[date]):
         yield Static(id="outlook", markup=False)
         yield Horizontal(
             Static("Fill from", classes="label", markup=False),
-            ChoiceLine(pick_source_names(), self.house.settings.pick_source, hint="Enter fills in the three picks"),
+            ChoiceLine(self._source_names(), self.house.settings.pick_source, hint="Enter fills in the three picks"),
             id="sources",
             classes="line",
         )
@@ -147,6 +147,12 @@ class BatchForm(Dialog[date]):
             self._draft_key = next(reversed(drafts))
         return drafts.get(self._draft_key)
 
+    def _source_names(self) -> list[str]:
+        """The pick sources to fill in from: the one that Monday's job asks first."""
+        services = self.house.services
+        running = [services.pick_source.name] if services and services.pick_source else []
+        return list(dict.fromkeys([*running, *pick_source_names()]))
+
     def forget_draft(self) -> None:
         """What is filled in is not brought back."""
         self.house.drafts.pop(self._draft_key, None)
@@ -154,7 +160,7 @@ class BatchForm(Dialog[date]):
     def keep_draft(self) -> None:
         """Remembers what is filled in, or forgets what is as it was at first."""
         self.forget_draft()
-        if self.draft != self._first:
+        if self.draft.picks != self._first.picks:  # another week alone is nothing that was typed
             self.house.drafts[self._draft_key] = self.draft
             key = self.house.commands["new_batch"].keys[0]
             self.house.say(f"What you typed is kept until Alpha Monday ends; {key} brings it back.")

@@ -42,12 +42,11 @@ class EventListScreen(HouseScreen):
     def __init__(self) -> None:
         super().__init__()
         self.shown: EventPage | None = None
-        self.is_following = False
+        self.is_following = True
         self._query_shown = EventQuery()
         self.chosen_type: EventType | None = None
         self._reading = asyncio.Lock()
         self._changes = self._changes_shown = self._all_changed = 0
-        self._wants_last = False
 
     def compose_body(self) -> Iterable[Widget]:
         yield FilterLine("words of the type or the payload, such as a ticker or a date")
@@ -136,7 +135,7 @@ class EventListScreen(HouseScreen):
         self._show_table()
         self.show_types()
         self.refresh_frame()
-        if self._wants_last:
+        if self.wants_last:
             self.perform_last()
 
     @on(Table.NearEnd, "#log")
@@ -156,8 +155,8 @@ class EventListScreen(HouseScreen):
 
     def perform_last(self) -> None:
         """Goes to the oldest event, reading up to it first."""
-        self._wants_last = self.shown is not None and self.shown.next_cursor is not None
-        if self._wants_last:
+        self.wants_last = self.shown is not None and self.shown.next_cursor is not None
+        if self.wants_last:
             self._read_next(PAGE)
         else:
             self.table.move_to(self.LAST)

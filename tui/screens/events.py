@@ -101,4 +101,4 @@ class EventsScreen(EventListScreen):
 
     async def exported(self) -> Export | None:
         query = self.event_query
-        return await self.ask(lambda services: every_event(services, query))
+        return await self.ask(lambda services: every_event(services, query), patience_s=None)

@@ -33,7 +33,7 @@ async def copy(screen: "HouseScreen", text: str) -> None:
 async def ask_to_export(screen: "HouseScreen", export: Export) -> None:
     """Asks for a file and writes `export` to it."""
     text = await asyncio.to_thread(csv_text, export)  # seconds, for a log of many thousands
-    words = Text(f"{len(export.rows)} rows of CSV, unrounded, as the table is filtered and sorted. To the file:")
+    words = Text(f"CSV of {len(export.rows)} rows, unrounded, as the table is filtered and sorted. To the file:")
     _ask(screen, "Export", words, export.name, "csv", text)
 
 
@@ -45,12 +45,22 @@ def ask_to_save_screen(screen: "HouseScreen") -> None:
 
 def _ask(screen: "HouseScreen", heading: str, words: Text, name: str, suffix: str, content: str) -> None:
     house = screen.house
-    file = Path.cwd() / f"{name}-{_stamp(house.now())}.{suffix}"
+    if screen.app.screen is not screen:
+        house.say(f"{heading}: another screen was opened meanwhile; ask for it again there.")
+        return
+    file = _here() / f"{name}-{_stamp(house.now())}.{suffix}"
 
     async def take(answer: str) -> None:
         house.say(f"Written to {await write_new_file(Path(answer), content)}.")
 
     screen.app.push_screen(AskScreen(heading, words, value=str(file), take=take))
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # the directory that the program was started in is gone
+        return Path.home()
 
 
 def _stamp(now: datetime) -> str:

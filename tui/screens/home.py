@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on, work
 from textual.binding import BindingType
 
@@ -13,6 +14,7 @@ from tui.commands import Scope
 from tui.messages import WeeksRead
 from tui.screens.week_list import WeekListScreen
 from tui.week_kinds import batch_of, is_staged, unopened
+from tui.weeks import key_of
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.table import Table
 
@@ -31,7 +33,7 @@ class HomeScreen(WeekListScreen):
     def _greet_newcomer(self, message: WeeksRead) -> None:
         """Opens set-up by itself, once: where there is no week yet and nobody chose where prices come from."""
         is_first, self._is_first_look = self._is_first_look, False
-        is_new = not message.weeks.rows and not self.house.settings.price_source
+        is_new = not message.weeks.rows and not self.house.settings.price_source and not self.situation().is_demo
         if is_first and is_new and self.house.status.mode.may_write and self.app.screen is self:
             self.perform_set_up()
 
@@ -54,35 +56,32 @@ class HomeScreen(WeekListScreen):
         self.table.focus()
 
     @on(Table.HeadingChosen, "#weeks")
-    def _sort_by_heading(self, message: Table.HeadingChosen) -> None:
+    async def _sort_by_heading(self, message: Table.HeadingChosen) -> None:
         from core.week_list import WeekSort
 
         if message.column in set(WeekSort):
-            self._sort_by(message.column)
+            await self._sort_by(message.column)
 
-    def perform_sort(self) -> None:
+    async def perform_sort(self) -> None:
         """Sorts by the next column."""
         from core.week_list import WeekSort
 
-        if self.query_shown is not None:
-            sorts = list(WeekSort)
-            self._sort_by(sorts[(sorts.index(self.query_shown.sort) + 1) % len(sorts)])
+        sorts = list(WeekSort)
+        asked = await self.query_wanted()
+        await self._sort_by(sorts[(sorts.index(asked.sort) + 1) % len(sorts)])
 
-    def perform_reverse(self) -> None:
+    async def perform_reverse(self) -> None:
         """Turns the order round."""
-        if self.query_shown is not None:
-            self._sort_by(self.query_shown.sort)
+        await self._sort_by((await self.query_wanted()).sort)
 
-    @work(group="sorting", exclusive=True)
     async def _sort_by(self, column: str) -> None:
         """Sorts by `column`, the greatest first; by the one that it is sorted by already, the other way round."""
         from core.week_list import WeekSort
 
-        query = await self.query_wanted()
-        is_same = query.sort == column
-        wanted = replace(query, sort=WeekSort(column), descending=not query.descending if is_same else True)
-        async with self.reading:
-            await self.read_first(wanted, max(len(self.weeks), 1))
+        asked = await self.query_wanted()
+        is_same = asked.sort == column
+        self.query_asked = replace(asked, sort=WeekSort(column), descending=not asked.descending if is_same else True)
+        self.read_anew()
 
     @on(Table.Chosen, "#weeks")
     async def _open_clicked(self) -> None:
@@ -115,15 +114,29 @@ class HomeScreen(WeekListScreen):
         """Changes what is staged."""
         self.perform_new_batch()
 
+    def perform_unstage(self) -> None:
+        """Asks, and takes what is staged out of the picks file."""
+        from tui.screens.ask import ConfirmScreen
+
+        week = self.table.row
+        if not is_staged(week) or week is None:
+            return
+        run_date = key_of(week)[1]
+        words = Text(f"The picks for {run_date} and their reasoning are taken out of the picks file, for good.")
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._unstage(run_date)
+
+        self.app.push_screen(ConfirmScreen("Unstage?", words, "unstage"), answered)
+
     @work(group="writing")
-    async def perform_unstage(self) -> None:
-        """Takes what is staged out of the picks file."""
+    async def _unstage(self, run_date: date) -> None:
         from core.staging import unstage
 
-        row, services = self.table.row, self.house.services
-        if row is None or services is None or not is_staged(row):
+        services = self.house.services
+        if services is None:
             return
-        run_date: date = row.run_date  # type: ignore[union-attr]  # a staged week
         try:
             await unstage(services, run_date)
         except AlphaMondayError as exc:

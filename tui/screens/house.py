@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
 
-from db.errors import DatabaseError, DatabaseUnavailableError
+from db.errors import AlphaMondayError, DatabaseUnavailableError
 from tui.changes import Changes
 from tui.commands import Command, Scope, Situation
 from tui.messages import DatabaseAnswered, DatabaseLost
@@ -35,11 +35,12 @@ class HouseScreen(Moving, Screen[date | None]):
     """A screen that shows data: subclasses fill `compose_body`, and read in `look_again`."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-roomy"), (170, "-wide")]  # noqa: RUF012 - declared by Textual
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-tall")]  # noqa: RUF012 - declared by Textual
+    VERTICAL_BREAKPOINTS = [(0, "-lowest"), (16, "-low"), (34, "-tall")]  # noqa: RUF012 - declared by Textual
 
     AUTO_FOCUS = "Table, Prose"  # never the line of a filter, which would swallow the keys
 
     scopes: ClassVar[tuple[Scope, ...]] = ()
+    wants_last = False
     mode: ClassVar[str] = "batches"
 
     @property
@@ -99,21 +100,31 @@ class HouseScreen(Moving, Screen[date | None]):
         """Looks again, beside everything else that goes on."""
         await self.look_again()
 
-    async def ask(self, question: Callable[["Services"], Awaitable[Answer]]) -> Answer | None:
-        """The answer of the core to `question`; None, once the loss is told, where the database does not answer."""
+    async def ask(
+        self, question: Callable[["Services"], Awaitable[Answer]], *, patience_s: float | None = ANSWERS_WITHIN_S
+    ) -> Answer | None:
+        """The answer of the core to `question`; None, once that is told, where there is none.
+
+        A question that takes longer than `patience_s` counts as not answered; None waits for as long as it takes.
+        """
         services = self.house.services
         if services is None or self.house.is_lost.is_set():
             return None
         try:
-            answer = await self._unless_lost(question(services))
-        except DatabaseError as exc:
-            self.house.post_message(DatabaseLost(exc))
+            answer = await self._unless_lost(question(services), patience_s)
+        except AlphaMondayError as exc:
+            if services is not self.house.services:
+                return None  # they were closed meanwhile, and others opened, about which this says nothing
+            if isinstance(exc, DatabaseUnavailableError):
+                self.house.post_message(DatabaseLost(exc))
+            else:
+                self.house.say(f"{exc.message} {exc.remedy}")
             return None
         if answer is not None:
             self.house.post_message(DatabaseAnswered(self.house.now()))
         return answer
 
-    async def _unless_lost(self, question: Awaitable[Answer]) -> Answer | None:
+    async def _unless_lost(self, question: Awaitable[Answer], patience_s: float | None) -> Answer | None:
         """The answer, or None as soon as the database is known to be lost: a pool would wait for its return.
 
         Raises DatabaseUnavailableError where the server is silent, as one that is frozen is.
@@ -121,13 +132,13 @@ class HouseScreen(Moving, Screen[date | None]):
         asking = asyncio.ensure_future(question)
         losing = asyncio.create_task(self.house.is_lost.wait())
         try:
-            await asyncio.wait({asking, losing}, timeout=ANSWERS_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({asking, losing}, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
             if asking.done():
                 return await asking
             if losing.done():
                 return None
             raise DatabaseUnavailableError(
-                f"The database has not answered for {ANSWERS_WITHIN_S:.0f} s.",
+                f"The database has not answered for {patience_s or 0:.0f} s.",
                 "Look whether the server runs and can be reached; it is tried again by itself.",
             )
         finally:
@@ -147,6 +158,7 @@ class HouseScreen(Moving, Screen[date | None]):
 
     async def action_perform(self, command_id: str) -> None:
         """Runs a command, or says why it cannot be run now."""
+        self.wants_last = False  # whoever does something else meanwhile is not thrown to the end
         chosen = self.house.commands[command_id]
         if chosen.writes and not self.house.status.mode.may_write:
             self.house.say("This terminal is read-only; it writes nothing.")
@@ -195,10 +207,8 @@ class HouseScreen(Moving, Screen[date | None]):
     def perform_problems(self) -> None:
         from tui.screens.problems import ProblemsScreen
 
-        self.app.push_screen(ProblemsScreen(self.house.status.problems, self.house.now()), self._after_problems)
-
-    def _after_problems(self, _: object) -> None:
-        self.house.note_looked()
+        shown, now = self.house.status.problems, self.house.now()
+        self.app.push_screen(ProblemsScreen(shown, now), lambda _: self.house.note_looked(shown, now))
 
     def perform_new_batch(self) -> None:
         from tui.screens.new_batch import NewBatchScreen

@@ -140,8 +140,12 @@ class NewBatchScreen(BatchForm):
 
 async def _picks_from(services: Services, name: str, run_date: date) -> Sequence[PickDraft]:
     """Three picks of a source, as a batch could have them. Raises AlphaMondayError for whatever goes wrong there."""
-    # A third party's package may take seconds to import.
-    source = await asyncio.to_thread(pick_source_called, name, services.settings, services.calendar, services.sources)
+    source = services.pick_source
+    if source is None or source.name != name:
+        # A third party's package may take seconds to import.
+        source = await asyncio.to_thread(
+            pick_source_called, name, services.settings, services.calendar, services.sources
+        )
     try:
         picks = await source.picks(run_date)
     except AlphaMondayError:

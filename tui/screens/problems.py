@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 
 from tui.problem_words import in_full
 from tui.screens.overlay import OverlayScreen
+from tui.surroundings import House
 
 if TYPE_CHECKING:
     from core.problems import Problem
@@ -28,4 +29,5 @@ class ProblemsScreen(OverlayScreen):
     def draw(self, width: int) -> Text:
         if not self._problems:
             return Text("Nothing went wrong since you last looked, and nothing waits.")
-        return Text("\n\n").join(in_full(problem, self._now, width) for problem in self._problems)
+        commands = cast("House", self.app).commands
+        return Text("\n\n").join(in_full(problem, self._now, commands) for problem in self._problems)

@@ -84,8 +84,16 @@ class SetUpScreen(Dialog[bool]):
                 yield field
 
     def on_mount(self) -> None:
-        self.query_one("#prices", Choices).focus()
         self._show_needs()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """Takes the keyboard to the first thing that is missing: a key that is pasted or typed lands in its field."""
+        field = next((each for each in self.query(NeedField) if each.display and each.is_missing), None)
+        if field is not None:
+            field.query_one(Input).focus()
+        else:
+            self.query_one("#prices", Choices).focus()
 
     def applicable(self) -> list[Command]:
         """The commands of a form, in the words of this one."""

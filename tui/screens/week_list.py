@@ -47,9 +47,9 @@ class WeekListScreen(HouseScreen):
         super().__init__()
         self.weeks = LoadedWeeks()
         self.query_shown: WeekQuery | None = None
+        self.query_asked: WeekQuery | None = None
         self._stale: Changes = NOTHING
         self.reading = asyncio.Lock()
-        self._wants_last = False
         self.wanted_week: date | None = None
 
     def compose_body(self) -> Iterable[Widget]:
@@ -110,7 +110,8 @@ class WeekListScreen(HouseScreen):
         """What the operator asks to see; the core is imported once the first screen is painted."""
         from core.week_list import WeekQuery
 
-        return replace(self.query_shown or WeekQuery(), words=self.filter_line.value)
+        self.query_asked = replace(self.query_asked or WeekQuery(), words=self.filter_line.value)
+        return self.query_asked
 
     def note_change(self, changes: Changes) -> None:
         self._stale |= changes
@@ -131,8 +132,8 @@ class WeekListScreen(HouseScreen):
             self._read_detail()
 
     async def _read_stale(self, stale: Changes) -> None:
-        query = await self.query_wanted()
         async with self.reading:
+            query = await self.query_wanted()
             if not self.weeks.is_begun or query != self.query_shown:
                 await self.read_first(query, FIRST_PAGE)
             elif stale and self._fits_in_place(stale, query):
@@ -177,7 +178,7 @@ class WeekListScreen(HouseScreen):
         self._take(message.weeks)
         if is_other_list:
             self.table.move_to(0)
-        if self._wants_last:
+        if self.wants_last:
             self.perform_last()
 
     def on_batches_read(self, message: BatchesRead) -> None:
@@ -211,7 +212,8 @@ class WeekListScreen(HouseScreen):
     def _show_welcome(self) -> None:
         has_rows, is_filtered = bool(self.weeks.rows), bool(self.filter_line.value)
         is_empty = not has_rows and (self.weeks.is_begun or self.house.status.link is not Link.OPEN)
-        self.table.display = self.preview.display = has_rows
+        self.table.display = has_rows
+        self.preview.set_class(not has_rows, "-empty")
         self.query_one(Welcome).show(is_filtered=is_filtered)
         self.query_one(Welcome).display = is_empty
         if has_rows and self.focused is None:
@@ -236,8 +238,8 @@ class WeekListScreen(HouseScreen):
 
     def perform_last(self) -> None:
         """Goes to the last week, reading up to it first."""
-        self._wants_last = self.weeks.next_cursor is not None
-        if self._wants_last:
+        self.wants_last = self.weeks.next_cursor is not None
+        if self.wants_last:
             self._read_next(LARGEST_PAGE)
         else:
             self.table.move_to(self.LAST)
@@ -301,4 +303,4 @@ class WeekListScreen(HouseScreen):
         from tui.week_export import every_week
 
         query = await self.query_wanted()
-        return await self.ask(lambda services: every_week(services, query))
+        return await self.ask(lambda services: every_week(services, query), patience_s=None)

@@ -51,12 +51,17 @@ class WritingScreen(Dialog[WeekWritten], inherit_bindings=False):
 
     def __init__(self, services: Services, run_date: date, drafts: Sequence[PickDraft], outlook: Outlook) -> None:
         super().__init__()
-        self._services = services
+        self._opened_with = services
         self._run_date = run_date
         self._drafts = tuple(drafts)
         self._outlook = outlook
         self._state = _State.READY
         self.heading = f"{outlook.doing.value.capitalize()} {run_date}"
+
+    @property
+    def _services(self) -> Services:
+        """Those that are open now: set-up, or a server that was restarted, opens others."""
+        return self.house.services or self._opened_with
 
     def compose_fields(self) -> Iterable[Widget]:
         yield Static(self.words(), id="words", markup=False)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from rich.text import Text
 
+from db.events import EventType
 from tui import format as formats
 from tui.batch_view import BatchDay, BatchView, DayState, PickFigures
 from tui.literal import clean, literal
@@ -116,8 +117,13 @@ def _strip_value(day: BatchDay) -> Text:
 
 
 def waiting_lines(view: BatchView, width: int) -> list[Text]:
-    """A line for each day that waits: next try and cause."""
+    """Why the batch was marked failed, and a line for each day that waits: next try and cause."""
     lines = []
+    for event in view.detail.events:
+        if event.event_type == EventType.BATCH_FAILED:
+            reason = literal(event.payload.get("reason") or "", limit=500)
+            lines.append(Text.assemble(("✗ ", "trouble"), "marked failed: ", reason))
+            lines[-1].truncate(width, overflow="ellipsis")
     for day in view.days:
         if day.waiting is not None and day.state is DayState.WAITING:
             next_try = formats.exchange_time(day.waiting.next_try_at, view.now)

@@ -28,6 +28,7 @@ class NeedField(Horizontal):
         super().__init__()
         self._label = label
         self._hint = hint
+        self._is_wanted = is_secret and not is_set
         self.input = printable_input(
             value, placeholder="set; leave empty to keep it" if is_set else "", password=is_secret
         )
@@ -41,6 +42,11 @@ class NeedField(Horizontal):
     def text(self) -> str:
         """What is filled in."""
         return self.input.value.strip()
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is a secret that nobody has given yet."""
+        return self._is_wanted and not self.text
 
     def judge(self, verdict: Text) -> None:
         """Says before the hint how what is typed looks; nothing for an empty text."""

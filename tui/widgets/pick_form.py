@@ -138,13 +138,6 @@ class PickForm(Vertical):
         self.query_one(".problem", Static).update(words)
 
     @on(Input.Changed)
-    def _show_in_capitals(self, message: Input.Changed) -> None:
-        message.stop()
-        if message.value.isascii() and message.value != message.value.upper():
-            message.input.value = message.value.upper()
-            return
-        self.post_message(self.Changed())
-
     @on(ActionToggle.Changed)
     @on(PrintableArea.Changed)
     def _tell_of_change(self, message: Message) -> None:

@@ -74,7 +74,7 @@ class Preview(Container):
             return
         in_full = self.app.size.height >= _HIGH_ENOUGH_FOR_PROSE
         draws: dict[str, Draw] = {}
-        if view.detail.waiting:
+        if parts.waiting_lines(view, 80):
             draws["preview-waiting"] = lambda width: Text("\n").join(parts.waiting_lines(view, width))
         self._draw(
             draws

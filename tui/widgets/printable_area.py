@@ -47,6 +47,7 @@ class PrintableArea(TextArea):
     def load_text(self, text: str) -> None:
         """Takes another text, whole; what was done before cannot be undone."""
         super().load_text(printable(text))
+        self.move_cursor(self.document.end)  # where whoever goes on writing does
 
     def on_key(self, event: events.Key) -> None:
         """Before the area's own meaning of Enter."""

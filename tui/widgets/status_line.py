@@ -31,8 +31,10 @@ def state_words(status: Status, now: datetime, local: tzinfo | None, width: int)
     """The first line: what is only convenient, the basis and the local time, is left out where room is short."""
     product, database = Text(PRODUCT, style="name"), literal(status.database, limit=30)
     line = Text()
-    for with_basis, zone in ((True, local), (False, local), (False, EXCHANGE_ZONE)):
-        parts = [product, database, scheduler_words(status), next_words(status, now, zone)]
+    for with_basis, zone, with_span in (
+        (True, local, True), (False, local, True), (False, EXCHANGE_ZONE, True), (False, EXCHANGE_ZONE, False),
+    ):  # fmt: skip
+        parts = [product, database, scheduler_words(status), next_words(status, now, zone, with_span=with_span)]
         left = Text(_GAP).join(part for part in parts if part)
         right = source_words(status, with_basis=with_basis)
         line = spread(left, right, width)
@@ -69,8 +71,12 @@ class StatusLine(Words):
         screen = cast("Place", self.screen)
         now, width = house.now(), self.content_size.width
         first = state_words(house.status, now, house.local_zone, width)
-        clock = Text(formats.clock(now, house.local_zone), style="quiet")
-        where = places(screen, house.commands, width - clock.cell_len - 1)
+        for zone in (house.local_zone, EXCHANGE_ZONE):  # the places matter more than the local time
+            clock = Text(formats.clock(now, zone), style="quiet")
+            room = width - clock.cell_len - 1
+            where = places(screen, house.commands, room)
+            if where.cell_len <= room:
+                break
         return Text("\n").join([first, spread(where, clock, width)])
 
 
@@ -86,7 +92,7 @@ class Notices(Pressed):
 
     def _lines(self) -> list[Text]:
         house = cast("House", self.app)
-        found = notices(house.status, house.now())
+        found = notices(house.status, house.now(), house.commands)
         if house.status.problems and house.status.is_open:
             key = house.commands["problems"].keys[0]
             line = problems_line(house.status.problems, house.status.looked_at, house.now(), key, self._width)

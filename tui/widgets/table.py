@@ -167,6 +167,7 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         """Puts the cursor on a row, as near as there are rows."""
         if self._rows:
             self.cursor = max(0, min(index, len(self._rows) - 1))
+            self._keep_in_view()  # the wheel may have taken the list away from a cursor that stays
 
     def move_to_key(self, key: Hashable) -> bool:
         """Puts the cursor on the row with `key` and says whether there is one."""

@@ -71,13 +71,12 @@ def week_words(row: "WeekRow", now: datetime, *, may_write: bool) -> Span | None
     if is_missed(row):
         count = f"{any_row.count} Mondays since {any_row.oldest}, " if any_row.count > 1 else ""
         detail = f" ({any_row.detail})" if any_row.detail and any_row.count == 1 else ""
-        words = Text.assemble(literal(f"{count}{reason_words(any_row.cause)}{detail}", limit=160, style="quiet"))
-        return "picks", words.append("   ↵ open late", style="quiet") if may_write else words
+        words = literal(f"{count}{reason_words(any_row.cause)}{detail}", limit=160, style="quiet")
+        return "picks", Text.assemble(("↵ open late  " if may_write else "", "key"), words)
     if is_staged(row):
         picks = Text("  ").join(figures.pick(each.action, each.ticker, in_words=False) for each in any_row.drafts)
-        opens = formats.exchange_time(any_row.opens_at, now)
-        edit = "   e edit" if may_write else ""
-        return "picks", Text.assemble(picks, (f"   opens {opens}{edit}", "quiet"))
+        opens = (f"opens {formats.exchange_time(any_row.opens_at, now)}", "quiet")
+        return "picks", Text.assemble(picks, ("  e edit" if may_write else "", "key"), "  ", opens)
     return None
 
 

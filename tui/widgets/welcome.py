@@ -37,7 +37,11 @@ def welcome_words(status: Status, commands: CommandSet, *, is_filtered: bool) ->
     if (of_link := link_words(status)) is not None:
         return of_link
     if is_filtered:
-        return Text.assemble("No week holds all of these words.  ", ("Esc", "key"), (" shows every week", "quiet"))
+        return Text.assemble(
+            "No week holds all of these words.  ",
+            (commands["clear_filter"].keys[0], "key"),
+            (" shows every week", "quiet"),
+        )
     words = Text.assemble(("There are no batches yet.\n\n", "strong"))
     if status.mode.may_write:
         first = "set_up" if not status.sources else "new_batch"
