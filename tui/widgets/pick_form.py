@@ -92,7 +92,7 @@ class PickForm(Vertical):
         self._given = ""
 
     def compose(self) -> ComposeResult:
-        ticker = printable_input(placeholder="ticker")
+        ticker = printable_input(placeholder="ticker", in_capitals=True)
         ticker.max_length = _TICKER_ROOM
         with Horizontal():
             yield Static(Text(str(self._number), style="name"), classes="label", markup=False)

@@ -3,7 +3,15 @@
 from textual.widgets import Input
 
 # What a terminal would obey or hide is taken neither from a keyboard nor from a paste.
-_PRINTABLE = "[^\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0]*"
+_PRINTABLE = "[^\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0]*"
+
+
+class CapitalsInput(Input):
+    """Whatever is typed or pasted stands in capitals, from the moment on that it stands there."""
+
+    def replace(self, text: str, start: int, end: int) -> None:
+        """Every insertion and replacement passes here."""
+        super().replace(text.upper() if text.isascii() else text, start, end)
 
 
 def printable_input(
@@ -12,8 +20,10 @@ def printable_input(
     placeholder: str = "",
     id: str | None = None,  # noqa: A002 - Textual's own name for it
     password: bool = False,
+    in_capitals: bool = False,
 ) -> Input:
     """An input of one line, with the cursor at the end of `value`."""
-    field = Input(value, placeholder=placeholder, id=id, password=password, restrict=_PRINTABLE, select_on_focus=False)
+    kind = CapitalsInput if in_capitals else Input
+    field = kind(value, placeholder=placeholder, id=id, password=password, restrict=_PRINTABLE, select_on_focus=False)
     field.cursor_blink = False  # a screen that is looked at for hours holds still
     return field

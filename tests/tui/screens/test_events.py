@@ -161,9 +161,7 @@ async def test_following_keeps_the_newest_under_the_cursor_until_one_moves_away(
 async def test_following_is_said_where_the_place_line_has_no_room(settings: Settings) -> None:
     async with running(app_for(settings), (80, 24)) as pilot:
         await open_log(pilot)
-        await pilot.press("f")
-        await pilot.pause()
-        assert shown(pilot.app).count("following") == 1
+        await until(pilot, lambda: shown(pilot.app).count("following") == 1, "the word")
 
 
 async def test_an_event_that_appears_below_the_newest_is_not_overlooked(settings: Settings, filled: str) -> None:

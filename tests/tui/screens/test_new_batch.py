@@ -210,6 +210,8 @@ async def test_picks_are_staged_edited_and_unstaged_by_keyboard_alone(staging: S
         assert not app.drafts
 
         await pilot.press("g", "delete")
+        await until(pilot, lambda: "taken out of the picks file" in shown(app), "the question")
+        await pilot.press("enter")
         await until(pilot, lambda: run_date_of(home(app).table.rows[0]) == NEWEST_WEEK, "no staged row")
         assert read_picks_file(picks_file) == {}
 
@@ -416,9 +418,9 @@ async def test_escape_stops_a_pick_source_that_hangs_and_keeps_the_form(
     monkeypatch.setattr(new_batch, "pick_source_called", lambda *_: source)
     app = app_for(staging)
     async with in_form(app, missed()) as pilot:
-        await pilot.press(*"ko", "ctrl+o", "enter")
+        await pilot.press(*"ko", "ctrl+o", "right", "enter")
         await until(pilot, source.asked.is_set, "the question")
-        assert "asking file… Esc stops it" in shown(app)
+        assert "asking momentum… Esc stops it" in shown(app)
         await pilot.press("ctrl+s")
         assert "still being asked" in complaint(pilot)
         await pilot.press("escape")
@@ -449,8 +451,8 @@ async def test_a_pick_source_with_a_defect_is_told(staging: Settings, monkeypatc
     monkeypatch.setattr(new_batch, "pick_source_called", broken)
     app = app_for(staging)
     async with in_form(app, missed()) as pilot:
-        await pilot.press("ctrl+o", "enter")
-        await until(pilot, lambda: "The pick source file failed: RuntimeError." in complaint(pilot), "the failure")
+        await pilot.press("ctrl+o", "right", "enter")
+        await until(pilot, lambda: "The pick source momentum failed: RuntimeError." in complaint(pilot), "the failure")
         assert "secret" not in shown(app)
 
 

@@ -214,7 +214,7 @@ async def click_on(pilot: Pilot[Any], words: str, *, last: bool = False) -> None
 async def test_a_provider_that_keeps_silent_can_be_left(tiingo: Loopback) -> None:
     tiingo.answer = lambda _: None
     async with set_up(app_of()) as pilot:
-        await pilot.press("tab", *KEY, "enter")
+        await pilot.press(*KEY, "enter")
         await sees(pilot, "… asking tiingo for the newest close of SPY", "Esc stop asking")
         await until(pilot, lambda: len(tiingo.requests) == 1, "the request")
         await pilot.press("enter", "ctrl+s")
@@ -233,7 +233,7 @@ async def test_a_provider_that_keeps_silent_can_be_left(tiingo: Loopback) -> Non
 
 async def test_typing_ends_the_request_and_what_was_tried_is_tried_again(tiingo: Loopback) -> None:
     async with set_up(app_of()) as pilot:
-        await pilot.press("tab", *KEY, "enter")
+        await pilot.press(*KEY, "enter")
         await sees(pilot, CLOSED)
         await pilot.press("x")
         await sees(pilot, "↵ try it out")
@@ -256,7 +256,7 @@ async def test_typing_ends_the_request_and_what_was_tried_is_tried_again(tiingo:
 async def test_an_answer_that_comes_too_late_is_not_taken(tiingo: Loopback) -> None:
     tiingo.answer = lambda _: None
     async with set_up(app_of()) as pilot:
-        await pilot.press("tab", *KEY, "enter")
+        await pilot.press(*KEY, "enter")
         await until(pilot, lambda: len(tiingo.requests) == 1, "the request")
         late = Answers("tiingo", "file", {"tiingo_key": f"{KEY}x"})
         trial = Trial("tiingo", "SPY", NOW.date(), Decimal("512.30"), timedelta(0), "of what stood there before.")
@@ -274,7 +274,7 @@ async def test_files_are_looked_for_while_typing(tmp_path: Path) -> None:
     picks.write_text("run_date,ticker,action,reasoning\n2024-11-18,KO,BUY\n", encoding="utf-8")
     async with set_up(app_of()) as pilot:
         await sees(pilot, "not there yet")
-        await pilot.press("k", "k", "tab", *"prices")
+        await pilot.press("shift+tab", "k", "k", "tab", *"prices")
         await sees(pilot, "▸ csv", "! no such file · CSV of date,symbol,close")
         await pilot.press("ctrl+u", ".")
         await sees(pilot, "! this is a directory")
@@ -326,7 +326,7 @@ async def test_what_is_set_already_stands_in_the_form_but_for_keys(
 async def test_options_of_the_command_line_outlive_it(tiingo: Loopback) -> None:
     app = app_of(Layers({"benchmark": "QQQ"}))
     async with set_up(app) as pilot:
-        await pilot.press("tab", *KEY, "enter")
+        await pilot.press(*KEY, "enter")
         await sees(pilot, "tiingo: QQQ closed at 512.30")
         await pilot.press("enter")
         await sees(pilot, "● leading")
@@ -345,7 +345,7 @@ async def test_the_embedded_server_is_opened_anew_once(
     app = app_of()
     async with set_up(app) as pilot:
         listening = [worker for worker in app.workers if worker.group == "listening"]
-        await pilot.press("k")
+        await pilot.press("shift+tab", "k")
         await sees(pilot, "▸ simulated")
         await pilot.press("enter")
         await sees(pilot, "✓ simulated: SPY closed at")
@@ -359,7 +359,7 @@ async def test_a_file_that_cannot_be_written_is_told_and_tried_again(tiingo: Loo
     user_settings_file().parent.parent.mkdir()
     user_settings_file().parent.write_text("in the way", encoding="utf-8")
     async with set_up(app_of()) as pilot:
-        await pilot.press("tab", *KEY, "enter")
+        await pilot.press(*KEY, "enter")
         await sees(pilot, CLOSED)
         await pilot.press("enter")
         await sees(pilot, "cannot be written", "Make it a file that this user may write.", "↵ save")
@@ -373,7 +373,7 @@ async def test_a_file_that_cannot_be_written_is_told_and_tried_again(tiingo: Loo
 async def test_a_price_that_is_not_there_is_said(tiingo: Loopback) -> None:
     tiingo.answer = lambda _: json_reply([])
     async with set_up(app_of()) as pilot:
-        await pilot.press("tab", *KEY, "enter")
+        await pilot.press(*KEY, "enter")
         await sees(pilot, "! tiingo answers, but has no close of SPY in the ten days to 2024-11-20", "↵ save")
 
 
@@ -440,7 +440,7 @@ async def test_hostile_names_and_answers_are_shown_and_do_nothing(
 ) -> None:
     offered(f"feed {text}", ScriptedPrices({}, failure=UnavailableError(f"No: {text}", f"Try {text}")))
     async with set_up(app_of(), (120, 40)) as pilot:
-        await pilot.press("j")
+        await pilot.press("shift+tab", "j")
         assert form(pilot).query_one("#prices", Choices).name_chosen == f"feed {text}"
         await pilot.press("enter")
         await sees(pilot, "! ")
@@ -454,7 +454,7 @@ async def test_a_source_that_repeats_its_key_does_not_show_it(
 ) -> None:
     offered("leaky", ScriptedPrices({}, failure=UnavailableError(f"GET ?key={KEY}: 503", f"Look at {KEY}.")))
     async with set_up(app_of()) as pilot:
-        await pilot.press("j", "tab", *KEY, "enter")
+        await pilot.press("shift+tab", "j", "tab", *KEY, "enter")
         await sees(pilot, "GET ?key=***: 503", "Look at ***.")
         no_key_on(pilot)
         logging.getLogger("somewhere").error("GET %s", KEY)
@@ -465,7 +465,7 @@ async def test_a_source_that_repeats_its_key_does_not_show_it(
 
 async def test_everything_fits_a_small_terminal(tiingo: Loopback) -> None:
     async with set_up(app_of()) as pilot:
-        await pilot.press("tab", *KEY, "enter")
+        await pilot.press(*KEY, "enter")
         await sees(pilot, CLOSED)
         lines = shown(pilot.app).splitlines()
         assert any("╭─ Set up" in line for line in lines)
@@ -477,7 +477,7 @@ async def test_everything_fits_a_small_terminal(tiingo: Loopback) -> None:
 
 async def test_pasting_a_key_takes_nothing_that_commands(tiingo: Loopback) -> None:
     async with set_up(app_of()) as pilot:
-        await pilot.press("tab")
+        await pilot.press("shift+tab", "tab")
         box = pilot.app.focused
         assert isinstance(box, Input)
         box.insert_text_at_cursor(f"  {KEY} ")
