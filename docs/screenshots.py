@@ -18,19 +18,18 @@ from tui.status import Link
 PICTURES = Path(__file__).parent / "screens"
 NOW = datetime(2026, 11, 19, 17, 10, tzinfo=EXCHANGE_ZONE)
 SIZE = (110, 34)
-# Each picture: the keys that lead from the list to it.
+# The pictures in turn, each with the keys that lead there from the one before.
 LOOKS = {
     "batches": (),
     "picks": ("j", "enter"),
-    "heat-map": ("j", "enter", "tab", "tab"),
-    "chart": ("j", "enter", "tab", "tab", "tab"),
-    "new-batch": ("n",),
-    "performance": ("2",),
+    "heat-map": ("tab", "tab"),
+    "chart": ("tab",),
+    "new-batch": ("escape", "n", "ctrl+o", "enter"),
+    "performance": ("escape", "2"),
     "scheduler": ("3",),
     "events": ("4",),
 }
-
-_READING = {"reading", "preview", "problems", "schedulers"}
+_READING = {"reading", "preview", "problems", "schedulers", "fetching"}
 
 
 class StandingClock:
@@ -43,14 +42,14 @@ class StandingClock:
 
 async def settled(pilot: Pilot[None]) -> None:
     """Waits until what was asked for is read and painted."""
-    if reading := [each for each in pilot.app.workers if each.group in _READING]:
-        await pilot.app.workers.wait_for_complete(reading)
+    await pilot.pause(0.5)
+    while any(worker.is_running and worker.group in _READING for worker in pilot.app.workers):
+        await pilot.pause(0.1)
     await pilot.pause(0.5)
 
 
-async def take(settings: Settings, name: str, keys: tuple[str, ...]) -> None:
-    """Opens the app, goes to the place and writes its picture."""
-
+async def take(settings: Settings) -> None:
+    """Opens the app, goes from place to place and writes the picture of each."""
     app = AlphaMondayApp(
         settings,
         Mode.DEMO,
@@ -62,21 +61,21 @@ async def take(settings: Settings, name: str, keys: tuple[str, ...]) -> None:
     async with app.run_test(size=SIZE) as pilot:
         while app.status.link is not Link.OPEN or app.status.scheduler is None or not app.status.scheduler.last_tick:
             await pilot.pause(0.1)
-        for key in keys:
+        for name, keys in LOOKS.items():
+            for key in keys:
+                await pilot.press(key)
+                await settled(pilot)
             await settled(pilot)
-            await pilot.press(key)
-        await settled(pilot)
-        (PICTURES / f"{name}.svg").write_text(app.export_screenshot(title="Alpha Monday"), encoding="utf-8")
+            picture = app.export_screenshot(title="Alpha Monday")
+            await asyncio.to_thread((PICTURES / f"{name}.svg").write_text, picture, encoding="utf-8")
 
 
 async def main() -> None:
-    """Takes every picture on one database."""
+    """Takes every picture on a database of its own."""
     with tempfile.TemporaryDirectory(prefix="am-") as directory:
         await asyncio.to_thread(Path(directory).chmod, 0o755)  # the server's own user has to reach it, under root
         os.environ["XDG_STATE_HOME"] = directory
-        settings = Settings(data_dir=Path(directory) / "data")
-        for name, keys in LOOKS.items():
-            await take(settings, name, keys)
+        await take(Settings(data_dir=Path(directory) / "data"))
 
 
 if __name__ == "__main__":
