@@ -6,8 +6,6 @@ instants, and then something is shown as new once more; nothing else rests on it
 
 import hashlib
 import json
-import os
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
 from core.settings import APPLICATION, Settings
+from core.whole_file import replace_whole
 from db.database import Database
 from db.errors import AlphaMondayError
 
@@ -47,24 +46,12 @@ def write(settings: Settings, database: Database, at: datetime) -> None:
     looks = {**dict(newest), _key(settings, database): at.astimezone(UTC)}
     text = json.dumps({key: instant.isoformat() for key, instant in looks.items()}, indent=1)
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(file, text)
+        replace_whole(file, text)
     except OSError as exc:
         raise LastLookError(
             f"When you last looked cannot be kept in {str(file)!r}: {exc.strerror}.",
             "Make the file's directory writable; until then old problems are shown as new.",
         ) from exc
-
-
-def _replace(file: Path, text: str) -> None:
-    descriptor, aside = tempfile.mkstemp(dir=file.parent)  # made with mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            stream.write(text)
-        Path(aside).replace(file)
-    except BaseException:
-        Path(aside).unlink()
-        raise
 
 
 def _looks(file: Path) -> dict[str, datetime]:

@@ -1,19 +1,13 @@
 """Set-up: what it asks for each source, one test request, and the user's settings file that it writes."""
 
 import asyncio
-import io
-import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
 
 from core.clock import Clock, SystemClock
 from core.csv_rows import read_text
@@ -22,7 +16,8 @@ from core.picks.file import read_picks_file
 from core.picks.universe import parse_universe
 from core.prices.source import PriceSource, UnavailableError
 from core.services import pick_source_called, price_chain, rules_of
-from core.settings import PREFIX, Settings, SettingsError, environment_name, load_settings, user_settings_file
+from core.settings import PREFIX, Settings, environment_name, load_settings, user_settings_file
+from core.settings_file import write_settings
 from core.trading_calendar import TradingCalendar
 from db.errors import AlphaMondayError
 
@@ -251,14 +246,7 @@ def save(
     values = {environment_name(name): _written(getattr(settings, name)) for name in answers.fields}
     values = {name: text for name, text in values.items() if text}
     values |= {f"{PREFIX}{name.upper()}": text for name, text in answers.secrets.items()}
-    try:
-        text = _kept_lines(file, values) + "".join(f"{name}={_quoted(value)}\n" for name, value in values.items())
-        _check_reads_back(text, values)
-        _replace(file, text)
-    except (OSError, UnicodeError) as exc:
-        raise SettingsError(
-            f"The settings file {str(file)!r} cannot be written: {exc}.", "Make it a file that this user may write."
-        ) from exc
+    write_settings(values, file)
     return file
 
 
@@ -274,42 +262,3 @@ def overridden(
 
 def _written(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
-
-
-def _kept_lines(file: Path, values: Mapping[str, str]) -> str:
-    """The text of `file` without what sets one of `values`, each line ended."""
-    if not file.exists():
-        return ""
-    bindings = parse_stream(io.StringIO(file.read_text(encoding="utf-8-sig")))
-    kept = "".join(bound.original.string for bound in bindings if (bound.key or "").upper() not in values)
-    return kept if not kept or kept.endswith("\n") else f"{kept}\n"
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def _check_reads_back(text: str, values: Mapping[str, str]) -> None:
-    """The file's form has no way to write `${`, among others; a value must not come back as another."""
-    read = dotenv_values(stream=io.StringIO(text, newline=None))  # line ends are read as in a file
-    if changed := [name for name, value in values.items() if read.get(name) != value]:
-        raise SettingsError(
-            f"The settings file cannot hold the value of {changed[0]}.",
-            "Choose a value without ${ and line breaks, or set it in the environment.",
-        )
-
-
-def _replace(file: Path, text: str) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # made with mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(aside).rename(file)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(aside).unlink()
-        raise

@@ -6,20 +6,17 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
 from rich.text import Text
 from textual import work
-from textual.app import App
 from textual.binding import BindingType
-from textual.reactive import reactive
 from textual.screen import Screen
 
 from core.clock import Clock, SystemClock
-from db.errors import AlphaMondayError
 from tui import command_list
 from tui import theme as themes
 from tui.changes import EVERYTHING, RECENT, Changes
@@ -29,9 +26,7 @@ from tui.messages import (
     DatabaseAnswered,
     DatabaseLost,
     PreparationEnded,
-    ProblemsRead,
     SchedulerChanged,
-    SchedulersSeen,
     ServicesFailed,
     ServicesOpened,
 )
@@ -42,17 +37,14 @@ from tui.screens.house import HouseScreen
 from tui.session import Opener, Opening, Pauses, Prepare, Session
 from tui.status import Link, Source, Status
 from tui.surroundings import Changing
+from tui.watching import WatchingApp
 
 if TYPE_CHECKING:
-    from core.problems import Problem
     from core.services import Services
     from core.settings import Layers, Settings
     from tui.batch_draft import BatchDraft
 
 REPAINTS_AT_MOST_EVERY_S = 0.05
-NOTICED_WITHIN_S = 4.0
-# An event bears the time at which its transaction began, so it may come to light after a look that is later.
-WRITTEN_WHILE_LOOKING = timedelta(minutes=1)
 SCHEDULERS_READ_EVERY_S = 5.0
 
 log = logging.getLogger(__name__)
@@ -76,7 +68,7 @@ def _events() -> Screen[Any]:
     return EventsScreen()
 
 
-class AlphaMondayApp(App[None]):
+class AlphaMondayApp(WatchingApp):
     """The screens, what they share, and the workers behind them."""
 
     TITLE = "Alpha Monday"
@@ -90,8 +82,6 @@ class AlphaMondayApp(App[None]):
     }
     DEFAULT_MODE = "batches"
     BINDINGS: ClassVar[list[BindingType]] = [*command_list.COMMANDS.bindings(Scope.EVERYWHERE)]
-
-    status: reactive[Status] = reactive(Status(Mode.SCHEDULER), init=False)
 
     def __init__(
         self,
@@ -130,8 +120,6 @@ class AlphaMondayApp(App[None]):
         self._log_file = log_file
         self._prepares = prepare is not None
         self._house_screens: WeakSet[Changing] = WeakSet()
-        self._looked_at: datetime | None = None
-        self._seen: set[Problem] = set()
         self.session = Session(
             Opening(settings, mode, self.clock, opener, prepare, pauses or Pauses()), self.post_message
         )
@@ -162,7 +150,7 @@ class AlphaMondayApp(App[None]):
         self._keep_open()
         self._follow_changes()
         # That the process which leads has ended is told to nobody, nor that a database is frozen.
-        self.set_interval(SCHEDULERS_READ_EVERY_S, self._read_schedulers)
+        self.set_interval(SCHEDULERS_READ_EVERY_S, self.read_schedulers)
 
     def _colour_text(self) -> None:
         self.console.pop_theme()
@@ -187,69 +175,18 @@ class AlphaMondayApp(App[None]):
             changes = await self.session.changes()
             for screen in list(self._house_screens):
                 screen.note_change(changes)
-            self._read_problems()
-            self._read_schedulers()
-            if self._top_screen in self._house_screens:  # its widgets are there
-                await self._top_screen.look_again()
+            self.read_problems()
+            self.read_schedulers()
+            if self.top_screen in self._house_screens:  # its widgets are there
+                await self.top_screen.look_again()
             await asyncio.sleep(REPAINTS_AT_MOST_EVERY_S)
-
-    @work(group="problems", exclusive=True)
-    async def _read_problems(self) -> None:
-        """Reads what went wrong since this operator last looked."""
-        from core import last_look, problems
-
-        services = self.services
-        if services is None:
-            return
-        if self._looked_at is None:
-            self._looked_at = await asyncio.to_thread(last_look.read, services.settings, services.database)
-        since = self._looked_at
-        asked_since = since - WRITTEN_WHILE_LOOKING if since else None
-        found = await self._top_screen.ask(lambda asked: problems.problems(asked, asked_since))
-        if found is not None:
-            unseen = tuple(each for each in found if each.next_try_at is not None or each not in self._seen)
-            self.post_message(ProblemsRead(unseen, since))
-
-    def on_problems_read(self, message: ProblemsRead) -> None:
-        self.status = replace(self.status, problems=message.problems, looked_at=message.since)
-
-    @work(group="schedulers", exclusive=True)
-    async def _read_schedulers(self) -> None:
-        """Reads who leads, and whether the schedulers are paused."""
-        if self.services is None:
-            return
-        from core.schedule_view import who_schedules
-
-        found = await self._top_screen.ask(who_schedules, patience_s=NOTICED_WITHIN_S)
-        if found is not None:
-            self.post_message(SchedulersSeen(found))
-
-    def on_schedulers_seen(self, message: SchedulersSeen) -> None:
-        self.status = replace(self.status, who_schedules=message.found)
-
-    def note_looked(self, problems: "tuple[Problem, ...]", at: datetime) -> None:
-        """Remembers that this operator has seen `problems`, all that there were at `at`."""
-        self._looked_at = at
-        self._seen |= set(problems)
-        self._write_look(at)
-        self._read_problems()
-
-    @work(group="looking")
-    async def _write_look(self, at: datetime) -> None:
-        from core import last_look
-
-        if (services := self.services) is not None:
-            try:
-                await asyncio.to_thread(last_look.write, services.settings, services.database, at)
-            except AlphaMondayError as exc:
-                self.say(f"{exc.message} {exc.remedy}")
 
     def enrol(self, screen: Changing) -> None:
         """Has a screen told of every change from now on, whether it is on top or not."""
         self._house_screens.add(screen)
 
     @property
-    def _top_screen(self) -> HouseScreen:
+    def top_screen(self) -> HouseScreen:
         """The uppermost screen that shows data; the palette and messages may lie over it."""
         return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, HouseScreen))
 
@@ -326,7 +263,7 @@ class AlphaMondayApp(App[None]):
         # What is closed now must neither be asked nor, by its silence, be taken for a database that was lost.
         self.workers.cancel_group(self, "listening")
         self.services, self.settings = None, settings
-        self._looked_at, self._seen = None, set()
+        self.forget_looks()
         self.status = replace(
             self.status, link=Link.OPENING, problem=None, sources=(), source_problem=None, scheduler=None,
             who_schedules=None,
@@ -340,7 +277,7 @@ class AlphaMondayApp(App[None]):
 
     async def action_perform(self, command_id: str) -> None:
         """Runs a command where the operator is."""
-        await self._top_screen.action_perform(command_id)
+        await self.top_screen.action_perform(command_id)
 
     def go_to(self, mode: str) -> None:
         """Goes to one of the places, and there to the screen that it begins with."""

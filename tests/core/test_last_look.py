@@ -147,7 +147,7 @@ def test_a_write_that_fails_half_way_leaves_the_former_file(state: Path, monkeyp
     def full(*_: object, **__: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(LastLookError, match="No space left"):
         last_look.write(*at(URL), LOOKED + timedelta(days=1))
     assert [path.name for path in state.iterdir()] == ["last-look.json"]

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -36,6 +36,16 @@ def path(tmp_path: Path) -> Path:
 
 def text(path: Path) -> str:
     return path.read_text()
+
+
+@dataclass(frozen=True)
+class Named:
+    """A pick source of which only the name matters."""
+
+    name: str
+
+    async def picks(self, run_date: date) -> Sequence[PickDraft]:
+        raise AssertionError(run_date)
 
 
 def put(path: Path, content: str | bytes) -> None:
@@ -198,14 +208,16 @@ async def test_taking_away_what_is_not_there_makes_no_file(services: Services, p
 
 async def test_why_nothing_can_be_staged_is_a_sentence(services: Services, conninfo: str, path: Path) -> None:
     assert why_not(services) is None
-    momentum = replace(services, settings=Settings(pick_source="momentum", picks_file=path))
+    momentum = replace(
+        services, settings=Settings(pick_source="momentum", picks_file=path), pick_source=Named("momentum")
+    )
     nothing = replace(services, settings=Settings(pick_source="file"))
     looking = replace(services, database=Database(conninfo, read_only=True))
     put(path, HEADER + rows(SECOND, PICKS))
     for closed, said, shown in (
         (momentum, "takes its picks from momentum", 0),
         (nothing, "No picks file is set", 0),
-        (replace(services, settings=Settings()), "from no source", 0),
+        (replace(services, settings=Settings(), pick_source=None), "from no source", 0),
     ):
         assert said in (why_not(closed) or "")
         with pytest.raises(StagingError, match=said):

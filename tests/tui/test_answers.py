@@ -13,6 +13,7 @@ from core.settings import Settings
 from tests.tui.driving import app_for, has_arrived, home, is_filled, link, running, shown, until
 from tests.tui.history import NEWEST_WEEK, all_weeks
 from tui import app as app_module
+from tui import watching
 from tui.mode import Mode
 from tui.outgoing import Export
 from tui.screens.ask import AskScreen
@@ -32,7 +33,7 @@ def locked(conninfo: str, table: str) -> Iterator[None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_module, "SCHEDULERS_READ_EVERY_S", 1.0)
-    monkeypatch.setattr(app_module, "NOTICED_WITHIN_S", 0.3)
+    monkeypatch.setattr(watching, "NOTICED_WITHIN_S", 0.3)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -52,7 +53,7 @@ async def test_silence_is_noticed_by_itself_and_so_is_its_end(settings: Settings
 async def test_an_answer_that_is_no_loss_is_told_and_the_app_goes_on(settings: Settings) -> None:
     async with running(app_for(settings)) as pilot:
 
-        async def refused(_: object) -> None:
+        async def refused(_: object) -> str:
             raise NotFoundError("There is no batch for 2024-11-18.", "alpha-monday batches lists the weeks there are.")
 
         assert await home(pilot.app).ask(refused) is None

@@ -253,7 +253,8 @@ def test_a_crash_exits_with_failure_and_tells_no_secrets(start: Start) -> None:
     terminal.send(b"?")
     assert terminal.end() == 1
     told = bytes(terminal.written).rpartition(LEAVES_SCREEN)[2].decode()
-    assert "Alpha Monday failed: RuntimeError: [/x] no good" in told
+    assert "Alpha Monday failed: RuntimeError" in told
+    assert "no good" not in told, "what an error says may hold a secret; the log masks it"
     assert "hunter2" not in terminal.written.decode()
     assert "Traceback" not in told
 

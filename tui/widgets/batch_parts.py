@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from rich.text import Text
 
-from db.events import EventType
 from tui import format as formats
 from tui.batch_view import BatchDay, BatchView, DayState, PickFigures
 from tui.literal import clean, literal
@@ -118,6 +117,8 @@ def _strip_value(day: BatchDay) -> Text:
 
 def waiting_lines(view: BatchView, width: int) -> list[Text]:
     """Why the batch was marked failed, and a line for each day that waits: next try and cause."""
+    from db.events import EventType  # it brings the driver, which the first paint need not wait for
+
     lines = []
     for event in view.detail.events:
         if event.event_type == EventType.BATCH_FAILED:

@@ -3,7 +3,10 @@
 from textual.widgets import Input
 
 # What a terminal would obey or hide is taken neither from a keyboard nor from a paste.
-_PRINTABLE = "[^\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0]*"
+_PRINTABLE = (
+    "[^\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff"
+    "\ufeff\uffa0]*"
+)
 
 
 class CapitalsInput(Input):
