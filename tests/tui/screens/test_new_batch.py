@@ -591,3 +591,13 @@ async def test_read_only_has_no_form(settings: Settings) -> None:
         await pilot.press("n")
         await pilot.pause()
         assert app.screen is home(app)
+
+
+async def test_keys_faster_than_the_screen_type_what_was_typed(settings: Settings) -> None:
+    app = app_for(settings)
+    async with in_form(app, missed()) as pilot:
+        for key in "googl":
+            app.post_message(events.Key(key, key))
+        await until(pilot, lambda: form(pilot).draft.picks[0].ticker == "GOOGL", "the ticker")
+        await pilot.press("ctrl+u", *"brk", "full_stop", "b")
+        assert form(pilot).draft.picks[0].ticker == "BRK.B"
