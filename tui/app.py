@@ -291,12 +291,6 @@ class AlphaMondayApp(WatchingApp):
         names = [each.name for each in self._themes]
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
 
-    async def ask_to_quit(self) -> None:
-        """Ends the app; asks first where nobody would go on with this process's work."""
-        from tui.leaving import ask_to_quit
-
-        await ask_to_quit(self)
-
     async def action_quit(self) -> None:
         """Gives the terminal back at once; the scheduler and the services are brought to a good end after that."""
         self.exit()

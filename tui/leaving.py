@@ -1,4 +1,4 @@
-"""Asking before the operator leaves, where nobody would go on with what this process does."""
+"""Whether anybody would go on with what this process does, were the operator to leave."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -7,21 +7,20 @@ from rich.text import Text
 
 from db.errors import AlphaMondayError
 from tui.mode import Mode
-from tui.screens.ask import ConfirmScreen
 from tui.status import Link
+from tui.surroundings import House
 
 if TYPE_CHECKING:
     from core.services import Services
-    from tui.app import AlphaMondayApp
 
 # Leaving must not wait for a database that does not answer.
 _ANSWERS_WITHIN_S = 0.3
 
 
-async def is_the_only_scheduler(app: "AlphaMondayApp") -> bool:
+async def is_the_only_scheduler(house: House) -> bool:
     """Whether this process leads and nobody is known to stand by."""
-    state, services = app.status.scheduler, app.services
-    if app.status.mode is not Mode.SCHEDULER or app.status.link is not Link.OPEN or services is None:
+    state, services = house.status.scheduler, house.services
+    if house.status.mode is not Mode.SCHEDULER or house.status.link is not Link.OPEN or services is None:
         return False
     if state is None or str(state.phase) not in {"leading", "paused"}:
         return False
@@ -43,13 +42,7 @@ async def _somebody_stands_by(services: "Services") -> bool:
         return False
 
 
-async def ask_to_quit(app: "AlphaMondayApp") -> None:
-    """Ends the app; first asks once where this process is the only scheduler."""
-    if not await is_the_only_scheduler(app):
-        await app.action_quit()
-        return
-    words = Text(
-        "This terminal runs the scheduler, and no other process stands by: until one is started, no batch is opened "
-        "and no checkpoint is written. What falls due meanwhile is caught up, but a Monday's opening is missed."
-    )
-    app.push_screen(ConfirmScreen("Leave?", words, "leave"), lambda yes: app.exit() if yes else None)
+WORDS = Text(
+    "This terminal runs the scheduler, and no other process stands by: until one is started, no batch is opened and no "
+    "checkpoint is written. What falls due meanwhile is caught up, but a Monday's opening is missed."
+)

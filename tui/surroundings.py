@@ -1,8 +1,9 @@
 """What widgets and screens may ask of what they stand in, so that nobody has to know the floor above."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, tzinfo
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from rich.text import Text
 from textual.message import Message
@@ -18,8 +19,22 @@ if TYPE_CHECKING:
     from tui.batch_draft import BatchDraft
 
 
+Answer = TypeVar("Answer")
+
+
+class Asking(Protocol):
+    """Something that asks the core, and knows a loss of the database when it meets one."""
+
+    async def ask(
+        self, question: Callable[["Services"], Awaitable[Answer]], *, patience_s: float | None = 15.0
+    ) -> Answer | None: ...
+
+
 class House(Protocol):
     """The app."""
+
+    @property
+    def top_screen(self) -> Asking: ...
 
     status: Status
     services: "Services | None"
@@ -51,8 +66,6 @@ class House(Protocol):
     def post_message(self, message: Message) -> bool: ...
 
     async def action_quit(self) -> None: ...
-
-    async def ask_to_quit(self) -> None: ...
 
 
 class Changing(Protocol):

@@ -38,7 +38,6 @@ from tui.format import day_and_month
 from tui.literal import clean, literal
 from tui.messages import WeekLookedUp
 from tui.screens.dialog import Dialog
-from tui.screens.house import HouseScreen
 from tui.widgets.choice_line import ChoiceLine
 from tui.widgets.key_line import KeyLine
 from tui.widgets.pick_form import PickForm
@@ -219,8 +218,7 @@ class BatchForm(Dialog[date]):
     @work(group="week", exclusive=True)
     async def _look_up(self, run_date: date) -> None:
         await asyncio.sleep(_LOOKS_UP_AFTER_S)
-        below = next(screen for screen in reversed(self.app.screen_stack) if isinstance(screen, HouseScreen))
-        standing = await below.ask(lambda services: _standing_of(services, run_date))
+        standing = await self.house.top_screen.ask(lambda services: _standing_of(services, run_date))
         if standing is not None:
             self.post_message(WeekLookedUp(standing))
 

@@ -1,20 +1,19 @@
 """Marking a batch failed: the reason, typed, is the confirmation."""
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import Any, cast
 
 from rich.text import Text
+from textual.screen import Screen
 
 from db.errors import DatabaseUnavailableError
 from tui.screens.ask import AskScreen
-
-if TYPE_CHECKING:
-    from tui.screens.house import HouseScreen
+from tui.surroundings import House
 
 
-def ask_to_fail(screen: "HouseScreen", run_date: date) -> None:
+def ask_to_fail(screen: Screen[Any], run_date: date) -> None:
     """Asks why the batch of `run_date` failed, and marks it so; what the core refuses is told in the question."""
-    house = screen.house
+    house = cast("House", screen.app)
 
     async def take(reason: str) -> None:
         from core.batches import fail

@@ -3,24 +3,23 @@
 import asyncio
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, cast
 
 from rich.text import Text
+from textual.screen import Screen
 
 from core.trading_calendar import EXCHANGE_ZONE
 from tui.outgoing import Export, copy_natively, csv_text, write_new_file
 from tui.screens.ask import AskScreen
-
-if TYPE_CHECKING:
-    from tui.screens.house import HouseScreen
+from tui.surroundings import House
 
 _STAMP = "%Y-%m-%d-%H%M%S"
 
 
-async def copy(screen: "HouseScreen", text: str) -> None:
+async def copy(screen: Screen[Any], text: str) -> None:
     """Copies `text`: by a program of this machine, which can say that it did, or else by the terminal, which cannot."""
     if await copy_natively(text):
-        screen.house.say("Copied.")
+        cast("House", screen.app).say("Copied.")
         return
     screen.app.copy_to_clipboard(text)
     words = Text(
@@ -30,21 +29,21 @@ async def copy(screen: "HouseScreen", text: str) -> None:
     _ask(screen, "Copied?", words, "alpha-monday-row", "txt", f"{text}\n")
 
 
-async def ask_to_export(screen: "HouseScreen", export: Export) -> None:
+async def ask_to_export(screen: Screen[Any], export: Export) -> None:
     """Asks for a file and writes `export` to it."""
     text = await asyncio.to_thread(csv_text, export)  # seconds, for a log of many thousands
     words = Text(f"CSV of {len(export.rows)} rows, unrounded, as the table is filtered and sorted. To the file:")
     _ask(screen, "Export", words, export.name, "csv", text)
 
 
-def ask_to_save_screen(screen: "HouseScreen") -> None:
+def ask_to_save_screen(screen: Screen[Any]) -> None:
     """Asks for a file and writes a picture of the screen to it."""
     picture = screen.app.export_screenshot()
     _ask(screen, "Screenshot", Text("A picture (SVG) of the screen. To the file:"), "alpha-monday", "svg", picture)
 
 
-def _ask(screen: "HouseScreen", heading: str, words: Text, name: str, suffix: str, content: str) -> None:
-    house = screen.house
+def _ask(screen: Screen[Any], heading: str, words: Text, name: str, suffix: str, content: str) -> None:
+    house = cast("House", screen.app)
     if screen.app.screen is not screen:
         house.say(f"{heading}: another screen was opened meanwhile; ask for it again there.")
         return

@@ -248,7 +248,13 @@ class HouseScreen(Moving, Screen[date | None]):
         ask_to_save_screen(self)
 
     async def perform_quit(self) -> None:
-        await self.house.ask_to_quit()
+        from tui.leaving import WORDS, is_the_only_scheduler
+        from tui.screens.ask import ConfirmScreen
+
+        if not await is_the_only_scheduler(self.house):
+            await self.house.action_quit()
+            return
+        self.app.push_screen(ConfirmScreen("Leave?", WORDS, "leave"), lambda yes: self.app.exit() if yes else None)
 
     async def perform_quit_anywhere(self) -> None:
         await self.house.action_quit()

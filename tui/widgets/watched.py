@@ -16,7 +16,10 @@ class Watched(Drawn):
         self._shown = Text()
 
     def draw(self, width: int) -> Text:
-        self._shown = self._words(width)
+        return self._words(width)
+
+    def render(self) -> Text:
+        self._shown = super().render()  # what was measured alone is not shown yet
         return self._shown
 
     def look(self) -> None:
