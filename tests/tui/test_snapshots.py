@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from core.picks.editing import replace_week
 from core.settings import Settings
 from core.staging import stage
 from tests.fakes import FixedClock, exchange
 from tests.tui.driving import app_for, has_arrived, is_filled, shown, until, write_as_another
-from tests.tui.history import NEWEST_WEEK, close_of, drafts, settings_for
+from tests.tui.history import MISSED_WEEK, NEWEST_WEEK, drafts, settings_for
 from tui.app import AlphaMondayApp
 from tui.mode import Mode
 
@@ -112,13 +113,18 @@ def test_looks_before_a_week_is_opened(
     snap_compare: SnapCompare, with_staged: Settings, size: tuple[int, int], colours: str
 ) -> None:
     assert colours
+    assert with_staged.picks_file is not None
+    replace_week(with_staged.picks_file, MISSED_WEEK, drafts(MISSED_WEEK))
     app = app_for(with_staged)
 
     async def prepare(pilot: Pilot[Any]) -> None:
-        await prepared(app, ("j", "j", "n"), "SELL")(pilot)
+        await prepared(app, ("j", "j", "enter"), "SELL")(pilot)
+        await pilot.press("ctrl+o", "enter")
+        await until(pilot, lambda: "underwriting" in shown(app), "the picks of the file")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "Nothing is written yet." in shown(app), "the prices")
         await pilot.pause()
 
-    assert close_of("SPY", NEWEST_WEEK)
     assert snap_compare(app, terminal_size=size, run_before=prepare)
 
 
