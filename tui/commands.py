@@ -51,7 +51,6 @@ class Situation:
 
     is_open: bool = False
     may_write: bool = True
-    runs_scheduler: bool = True
     has_row: bool = False
     has_batch: bool = False
     is_active: bool = False

@@ -57,7 +57,7 @@ class Opening:
 
 
 class Session:
-    """Three workers' work; each tells what it learns through `post`.
+    """What the app's workers do with the core; each tells what it learns through `post`.
 
     Holding the services and scheduling outlive their workers, which Textual cancels on leaving: the terminal is given
     back at once, and `end` then brings them to a good end.

@@ -75,7 +75,6 @@ class HouseScreen(Moving, Screen[date | None]):
         return Situation(
             is_open=status.is_open,
             may_write=status.mode.may_write,
-            runs_scheduler=status.mode.runs_scheduler,
             is_demo=status.mode is Mode.DEMO,
             has_row=table is not None and table.row is not None,
             has_columns_left=table is not None and table.has_columns_left,
