@@ -20,10 +20,19 @@ _KEPT = 3
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
-    """`text` with every one of `secrets` masked: what a driver or an adapter repeats may hold a key."""
+    """`text` with every one of `secrets` masked: what a driver or an adapter repeats may hold a key.
+
+    So is a secret of which the end was cut off with the end of the text.
+    """
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, MASK)
+            begins = text.find(secret[:_SHORTEST_SECRET], max(0, len(text) - len(secret)))
+            while begins >= 0:
+                if secret.startswith(text[begins:]):
+                    text = text[:begins] + MASK
+                    break
+                begins = text.find(secret[:_SHORTEST_SECRET], begins + 1)
     return text
 
 
@@ -53,7 +62,7 @@ class JsonFormatter(logging.Formatter):
 
     def _masked(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {str(key): self._masked(inner) for key, inner in value.items()}
+            return {redacted(str(key), self._secrets): self._masked(inner) for key, inner in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._masked(inner) for inner in value]
         if value is None or isinstance(value, bool | int | float):
@@ -98,5 +107,10 @@ def mask_also(secrets: Iterable[str]) -> None:
 def _set_up(handler: logging.Handler, secrets: Iterable[str]) -> None:
     handler.setFormatter(JsonFormatter(secrets))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    quieten_libraries()
+
+
+def quieten_libraries() -> None:
+    """Keeps out what libraries say beside our own words, in logs and, where there is no log, on stderr."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO lines carry addresses with keys in them
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # every retry would be a line; the scheduler tells once

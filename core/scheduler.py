@@ -9,14 +9,13 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from psycopg import AsyncConnection
 
-from core.catch_up import NextDue, Report
+from core.catch_up import Report
 from core.due_work import run_due_work
 from core.leading import (
     HEARTBEAT_EVERY,
@@ -30,51 +29,25 @@ from core.leading import (
     process_name,
     told_leader,
 )
-from core.pausing import PAUSE_FACT, Pause, pause_in, read_pause
+from core.outage import Outage
+from core.pausing import PAUSE_FACT, pause_in, read_pause
+from core.scheduler_state import Phase, SchedulerState
 from core.services import Services
 from core.source_health import HealthLog
 from core.stopping import run_until
 from core.ticker import Ticker
+from core.upkeep import Upkeep
 from db import leadership
 from db.database import translated
-from db.errors import AlphaMondayError, DatabaseError, DatabaseUnavailableError
+from db.errors import AlphaMondayError, DatabaseError, DatabaseUnavailableError, LeadershipLostError
+from db.fencing import Term
 
 _STAND_BY = timedelta(seconds=2)
 _NOTE_STANDBY_EVERY = timedelta(seconds=10)
 _LOOK = timedelta(seconds=2)
-_RECONNECT = timedelta(seconds=2)
 _LONGEST_REST = timedelta(minutes=5)  # several tries fit into the half hour in which a week can be opened
 
 log = logging.getLogger(__name__)
-
-
-class Phase(StrEnum):
-    """What the scheduler of this process is doing."""
-
-    STARTING = "starting"
-    LEADING = "leading"
-    PAUSED = "paused"
-    STANDING_BY = "standing by"
-    DATABASE_LOST = "database lost, retrying"
-    NOT_RUNNING = "not running"
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulerState:
-    """The scheduler of this process at a moment. `leader` and `since` tell of the process that leads, whoever it is.
-
-    `paused` is set while the operators' pause holds; a leader's phase says so too, one that stands by goes on doing so.
-    """
-
-    phase: Phase
-    leader: str | None = None
-    since: datetime | None = None
-    paused: Pause | None = None
-    next_due: NextDue | None = None
-    last_tick: datetime | None = None
-    last_work: datetime | None = None
-    last_report: Report | None = None
-    problem: AlphaMondayError | None = None
 
 
 def _defect(exc: Exception) -> AlphaMondayError:
@@ -95,10 +68,13 @@ class Scheduler:
         who: str | None = None,
     ) -> None:
         self._services = services
+        self._answered = services.database.answered  # what the lead's own connection is asked
         self._on_change = on_change
         self._who = who or process_name()
         self._health = HealthLog(services.clock, services.settings.secrets)
+        self._outage = Outage()
         self._ticks: Ticks | None = None
+        self._told_unopened: tuple[date, str, str] | None = None
         self._stopping = asyncio.Event()
         self._roused = asyncio.Event()
         self.state = SchedulerState(Phase.STARTING)
@@ -108,53 +84,73 @@ class Scheduler:
         self._stopping.set()
         self._roused.set()
 
+    def rouse(self) -> None:
+        """Asks the scheduler to look now, because its database is known to answer again."""
+        self._roused.set()
+
     async def run(self) -> None:
         """Leads or stands by until `stop`. A lost database or a failing source is told and retried, never fatal."""
         while not self._stopping.is_set():
             try:
+                if self._outage:
+                    await self._services.database.restart()
                 await self._session()
+            except LeadershipLostError as exc:
+                log.warning("lead lost", extra={"event": "lead_lost", "who": self._who, "problem": exc.message})
+                self._change(phase=Phase.STANDING_BY, problem=None)
             except DatabaseError as exc:
-                log.warning("database lost", extra={"event": "database_lost", "problem": exc.message})
+                retry_in = self._outage.goes_on(exc)
                 self._change(phase=Phase.DATABASE_LOST, problem=exc)
-                await self._pause(_RECONNECT)
+                await self._pause(retry_in)
         self._change(phase=Phase.NOT_RUNNING)
 
     async def _session(self) -> None:
         """Takes or awaits the lead on one connection, and leads while that connection lives."""
         async with self._services.database.dedicated() as connection:
-            if not await self._stand_by(connection):
+            term = await self._stand_by(connection)
+            if term is None:
                 return
             since = self._services.clock.now()
-            await note_leader(connection, self._who, since)
-            paused = await read_pause(connection)
-            log.info("leading", extra={"event": "leading", "who": self._who})
+            await self._answered(note_leader(connection, self._who, since))
+            paused = await self._answered(read_pause(connection))
+            self._outage.ends()
+            log.info(
+                "leading",
+                extra={"event": "leading", "who": self._who, "term": term.number, "is_paused": paused is not None},
+            )
             phase = Phase.PAUSED if paused else Phase.LEADING
             self._change(phase=phase, leader=self._who, since=since, paused=paused, problem=None)
+            # What the leader writes is refused once another leads; what operators start from here is theirs.
+            leading = replace(self._services, database=self._services.database.fenced(term))
+            upkeep = Upkeep(leading)
             watching = asyncio.create_task(self._watch(connection, since))
             try:
-                await self._lead(connection, watching)
+                await self._lead(connection, leading, upkeep, watching)
             finally:
                 watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+                await asyncio.gather(watching, upkeep.close(), return_exceptions=True)
 
-    async def _stand_by(self, connection: AsyncConnection[Any]) -> bool:
-        """Waits for the lead, and says whether it has it; if not, it was told to stop."""
+    async def _stand_by(self, connection: AsyncConnection[Any]) -> Term | None:
+        """Waits for the lead, and gives its term; None if it was told to stop."""
         here = Standby(self._who, self._services.clock.now())
         noted_at: float | None = None
-        while not await leadership.try_lead(connection):
-            facts = await leadership.facts(connection)
+        while (term := await self._answered(leadership.try_lead(connection))) is None:
+            facts = await self._answered(leadership.facts(connection))
+            if noted_at is None:
+                log.info("standing by", extra={"event": "standing_by", "who": self._who})
             if noted_at is None or time.monotonic() - noted_at >= _NOTE_STANDBY_EVERY.total_seconds():
-                await note_standby(connection, here)
+                await self._answered(note_standby(connection, here))
                 noted_at = time.monotonic()
+            self._outage.ends()
             leader, since = told_leader(facts.get(LEADER_FACT))
             paused = pause_in(facts.get(PAUSE_FACT))
             self._change(phase=Phase.STANDING_BY, leader=leader, since=since, paused=paused, problem=None)
             if await self._pause(_STAND_BY):
-                await leave_standby(connection, self._who)
-                return False
+                await self._answered(leave_standby(connection, self._who))
+                return None
         if noted_at is not None:
-            await leave_standby(connection, self._who)
-        return True
+            await self._answered(leave_standby(connection, self._who))
+        return term
 
     async def _watch(self, connection: AsyncConnection[Any], since: datetime) -> None:
         """Looks every few seconds, beside a tick that may take long, for a pause or a lost lead; tells the others."""
@@ -166,7 +162,7 @@ class Scheduler:
                     self._roused.set()
                 if beaten_at is None or time.monotonic() - beaten_at >= HEARTBEAT_EVERY.total_seconds():
                     beaten_at = time.monotonic()
-                    await self._beat(connection, since)
+                    await self._answered(self._beat(connection, since))
         except Exception:
             self._roused.set()  # whoever awaits this task learns of it now and not at the next tick
             raise
@@ -184,16 +180,26 @@ class Scheduler:
 
     async def _look(self, connection: AsyncConnection[Any]) -> bool:
         """Whether a pause has begun or ended. Fails when the lead is lost, which goes with its connection."""
-        paused = await read_pause(connection)
+        paused = await self._answered(read_pause(connection))
         if paused == self.state.paused:
             return False
+        log.info(
+            "paused" if paused else "resumed",
+            extra={"event": "paused" if paused else "resumed", "who": paused.who if paused else self._who},
+        )
         self._change(phase=Phase.PAUSED if paused else Phase.LEADING, paused=paused)
         return True
 
-    async def _lead(self, connection: AsyncConnection[Any], watching: asyncio.Task[None]) -> None:
-        every = self._services.settings.tick_every
+    async def _lead(
+        self, connection: AsyncConnection[Any], leading: Services, upkeep: Upkeep, watching: asyncio.Task[None]
+    ) -> None:
+        every = leading.settings.tick_every
         ticker = Ticker(every)
         failures = 0
+
+        def is_to_end() -> bool:
+            return self._stopping.is_set() or self.state.paused is not None or watching.done()
+
         while not self._stopping.is_set():
             if watching.done():
                 await watching  # it ends only by failing
@@ -201,26 +207,28 @@ class Scheduler:
             if self.state.paused is not None:
                 ticker = Ticker(every)  # what falls due meanwhile is done at once when the pause ends
             elif ticker.is_due():
-                failures = 0 if await self._tick() else failures + 1
+                report = await self._tick(leading, is_to_end, watching)
+                if report is not None and not self._stopping.is_set():
+                    upkeep.after_tick(report)
+                failures = 0 if report is not None else failures + 1
                 if failures > 1:
                     # What cannot be written must not make providers answer at every tick until it can.
                     await self._pause(min(every * 2 ** min(failures, 12), _LONGEST_REST))
             await self._pause(ticker.until_next() if self.state.paused is None else every)
 
-    def _is_to_end(self) -> bool:
-        """Whether work in hand is to end at the next transaction."""
-        return self._stopping.is_set() or self.state.paused is not None
+    async def _tick(
+        self, leading: Services, is_to_end: Callable[[], bool], watching: asyncio.Task[None]
+    ) -> Report | None:
+        """One catch-up, ended in good order when the scheduler is told to stop meanwhile; None if it failed.
 
-    async def _tick(self) -> bool:
-        """One catch-up, ended in good order when the scheduler is told to stop meanwhile; whether it did not fail.
-
-        Raises DatabaseUnavailableError when the database is lost.
+        Raises DatabaseUnavailableError when the database, or the lead, is lost.
         """
         try:
-            done = await run_until(
-                self._stopping, run_due_work(self._services, stopping=self._is_to_end, health=self._health)
-            )
+            work = run_due_work(leading, stopping=is_to_end, health=self._health)
+            done = await run_until(self._stopping, work, beside=watching)
         except DatabaseUnavailableError:
+            if watching.done():
+                await watching  # it knows why
             raise
         except Exception as exc:
             problem = exc if isinstance(exc, AlphaMondayError) else _defect(exc)
@@ -230,9 +238,11 @@ class Scheduler:
                 extra={"event": "tick_failed", "code": problem.code, "problem": problem.message},
             )
             self._change(problem=problem, last_tick=self._services.clock.now())
-            return False
+            return None
+        if watching.done():
+            await watching  # it ends only by failing
         if done is None:
-            return True
+            return Report()  # told to stop
         report, planned = done
         now = self._services.clock.now()
         self._change(next_due=planned.next_due, last_tick=now, last_report=report, problem=None)
@@ -245,9 +255,21 @@ class Scheduler:
             "tick",
             extra={"event": "tick", **report.counts(), "missed": report.missed},
         )
+        for run_date, delay in report.unopened.items():
+            if (told := (run_date, delay.cause, delay.detail)) != self._told_unopened:
+                self._told_unopened = told
+                log.warning(
+                    "week unopened",
+                    extra={
+                        "event": "week_unopened",
+                        "run_date": run_date.isoformat(),
+                        "cause": delay.cause,
+                        "detail": delay.detail,
+                    },
+                )
         for delay in report.delays:
             log.warning("day waits", extra={"event": "day_waits", "cause": delay.cause, "detail": delay.detail})
-        return True
+        return report
 
     async def _pause(self, duration: timedelta) -> bool:
         """Waits for `duration`, or until told to stop or roused; says whether it was told to stop."""

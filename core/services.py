@@ -19,6 +19,7 @@ from db import batches, migrate
 from db.database import Database
 from db.embedded import EmbeddedServer
 from db.errors import SchemaError
+from db.transport import transport_problem
 
 DATABASE = "alpha_monday"
 DEMO_DATABASE = "alpha_monday_demo"
@@ -42,6 +43,12 @@ class Services:
     database: Database
     sources: tuple[PriceSource, ...]
     pick_source: PickSource | None
+
+    @property
+    def transport_problem(self) -> str | None:
+        """A sentence where what travels to and from the database may be unencrypted."""
+        url = self.settings.database_url
+        return None if url is None else transport_problem(url.get_secret_value())
 
     def require_sources(self) -> tuple[PriceSource, ...]:
         """The chain of price sources. Raises SettingsError when there is none."""
@@ -92,10 +99,15 @@ async def open_services(
 @asynccontextmanager
 async def open_database(settings: Settings, access: Access, *, name: str = DATABASE) -> AsyncIterator[Database]:
     """The database of `settings`, its tables brought up to date by writers and looked at by readers."""
-    async with open_address(settings, access, name=name) as conninfo:
+    async with _address(settings, access, name) as (conninfo, server):
         if access is Access.WRITE:
             await asyncio.to_thread(migrate.up, conninfo)
-        async with Database(conninfo, read_only=access is Access.READ) as database:
+
+        async def restart() -> None:
+            if server is not None:
+                await asyncio.to_thread(server.restart)
+
+        async with Database(conninfo, read_only=access is Access.READ, restart=restart) as database:
             if access is Access.READ:
                 async with database.connection() as connection:
                     migrate.raise_unless_current(await migrate.check(connection), may_be_behind=False)
@@ -108,8 +120,15 @@ async def open_address(settings: Settings, access: Access, *, name: str = DATABA
 
     Raises SchemaError for a reader where no embedded server was ever made, EmbeddedServerError if it does not start.
     """
+    async with _address(settings, access, name) as (conninfo, _):
+        yield conninfo
+
+
+@asynccontextmanager
+async def _address(settings: Settings, access: Access, name: str) -> AsyncIterator[tuple[str, EmbeddedServer | None]]:
+    """What `open_address` gives, and the embedded server where it is used."""
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        yield settings.database_url.get_secret_value(), None
         return
     directory = settings.data_dir / "postgres"
     if access is Access.READ and not directory.exists():
@@ -125,7 +144,7 @@ async def open_address(settings: Settings, access: Access, *, name: str = DATABA
         await asyncio.to_thread((await starting).close)
         raise
     try:
-        yield server.conninfo(name)
+        yield server.conninfo(name), server
     finally:
         await asyncio.to_thread(server.close)
 

@@ -1,10 +1,15 @@
 """Connections: the pool, transactions and notifications, with the driver's errors translated once."""
 
+import asyncio
+import copy
 import json
+import os
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Self
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Self, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from psycopg import AsyncConnection
@@ -18,16 +23,34 @@ from db.errors import (
     DatabaseReadOnlyError,
     DatabaseRefusedError,
     DatabaseUnavailableError,
+    OldTimelineError,
     RowRefusedError,
 )
+from db.fencing import Term, Timelines
+from db.hosts import Hosts
+
+Answer = TypeVar("Answer")
+Connection = AsyncConnection[tuple[Any, ...]]
 
 CHANNEL = "alpha_monday"
 CONNECT_TIMEOUT_S = 5
+ANSWERS_WITHIN_S = 10.0
 POOL_SIZE = 4
+# A peer that is gone without a word is noticed within half a minute from either end; sockets take no notice of these.
+_CLIENT_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20000}
+_SESSION = {
+    "timezone": "UTC",
+    "default_transaction_isolation": "read committed",
+    "idle_in_transaction_session_timeout": "30s",  # a process suspended inside a transaction holds its locks no longer
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20s",
+}
 
 _SEE_URL = "Check DATABASE_URL and the user's rights."
 _TRY_AGAIN = "Look whether the server runs and can be reached; a scheduler tries again by itself."
-_IN_THE_WAY = frozenset({"40001", "40P01"})  # a serialisation failure, a deadlock
+_IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})  # a serialisation failure, a deadlock, a lock not to be had
 _USER_INFO = re.compile(r"postgres(?:ql)?://[^:]*:(.*)@", re.DOTALL)
 _PORTS = re.compile(r"[0-9]*(,[0-9]*)*", re.ASCII)
 _KEYS = frozenset({"scram_client_key", "scram_server_key"})  # libpq does not count them among the passwords
@@ -59,7 +82,7 @@ def translate(exc: psycopg.Error) -> DatabaseError:
     if state == "42501":
         return DatabaseRefusedError(
             f"The database user lacks a right: {said}",
-            "Ask the database's owner to grant it (alpha-monday db up).",
+            "Ask the database's owner to grant it: alpha-monday db up, and alpha-monday db roles for the roles.",
         )
     if state == "3D000" or ("FATAL:" in said and 'database "' in said and "does not exist" in said):
         return DatabaseRefusedError(
@@ -146,21 +169,39 @@ def _passwords(url: str) -> dict[str, str]:
 class Database:
     """A pool of autocommit connections to one database.
 
-    With `read_only` every session refuses writes itself, whatever the code above it tries.
+    With `read_only` every session refuses writes itself, whatever the code above it tries. `restart` starts the server
+    again where it is the product's own.
     """
 
-    def __init__(self, url: str, *, read_only: bool = False, application_name: str = "alpha-monday") -> None:
-        self.conninfo = parse_conninfo(url, application_name=application_name, connect_timeout=CONNECT_TIMEOUT_S)
+    def __init__(
+        self,
+        url: str,
+        *,
+        read_only: bool = False,
+        application_name: str = "alpha-monday",
+        restart: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        given = conninfo_to_dict(parse_conninfo(url))
+        keepalive = {name: value for name, value in _CLIENT_KEEPALIVE.items() if name not in given}
+        self.conninfo = parse_conninfo(
+            url, application_name=application_name, connect_timeout=CONNECT_TIMEOUT_S, **keepalive
+        )
         self.read_only = read_only
-        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
-            self.conninfo,
+        self.timelines = Timelines()
+        self._restart = restart
+        self._hung_up = 0
+        self._term: Term | None = None
+        self._hosts = Hosts(self.conninfo)
+        self._live: WeakSet[Connection] = WeakSet()
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            self._hosts.conninfo,
             open=False,
             min_size=1,
             max_size=POOL_SIZE,
             timeout=10,
             kwargs={"autocommit": True},
             configure=self._configure,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
         )
 
     @property
@@ -187,26 +228,105 @@ class Database:
         """Closes every connection."""
         await self._pool.close(timeout=1)
 
-    async def _configure(self, connection: AsyncConnection[Any]) -> None:
-        await connection.execute(
-            "select set_config('timezone', 'UTC', false), set_config('default_transaction_read_only', %s, false), "
-            "set_config('default_transaction_isolation', 'read committed', false)",
-            ("on" if self.read_only else "off",),
+    async def restart(self) -> None:
+        """Starts the server again if it is the product's own and has ended; others are not ours to start."""
+        if self._restart is not None:
+            await self._restart()
+
+    def fenced(self, term: Term) -> "Database":
+        """This database as its leader uses it: every transaction is refused once `term` has ended."""
+        fenced = copy.copy(self)
+        fenced._term = term  # noqa: SLF001 - of another one of this class
+        return fenced
+
+    async def answered(self, asking: Awaitable[Answer]) -> Answer:
+        """What `asking` gives. Raises DatabaseUnavailableError after ten seconds of silence, and hangs up."""
+        task, hung_up_before = asyncio.ensure_future(asking), self._hung_up
+        try:
+            await asyncio.wait({task}, timeout=ANSWERS_WITHIN_S)
+            if not task.done():
+                self.hang_up()
+            return await task
+        except (psycopg.Error, DatabaseError):
+            if self._hung_up == hung_up_before:
+                raise
+            raise DatabaseUnavailableError(
+                f"The database has not answered for {ANSWERS_WITHIN_S:g} s.", _TRY_AGAIN
+            ) from None
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    def hang_up(self) -> None:
+        """Breaks every connection, so that whoever waits on one is told now that it is lost."""
+        self._hung_up += 1
+        for connection in list(self._live):
+            if not connection.closed:
+                # The driver's own closing would leave those who wait on the socket waiting.
+                with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as theirs:
+                    theirs.shutdown(socket.SHUT_RDWR)
+
+    async def _configure(self, connection: Connection) -> None:
+        self._live.add(connection)
+        cursor = await connection.execute(
+            "select pg_backend_pid(), set_config(name, value, false) "
+            "from unnest(%s::text[], %s::text[]) as ours (name, value)",
+            (
+                [*_SESSION, "default_transaction_read_only"],
+                [*_SESSION.values(), "on" if self.read_only else "off"],
+            ),
         )
+        row = await cursor.fetchone()
+        if row is not None and row[0] != connection.info.backend_pid:
+            connection.prepare_threshold = None  # a pooler may give the next transaction another session
+        async with self._shunning(connection):
+            await self.timelines.probe(connection)
+
+    async def _check(self, connection: Connection) -> None:
+        """Whether a pooled connection still leads to a server that is to be used."""
+        async with self._shunning(connection):
+            if self.timelines.are_told:
+                await self.timelines.require(connection)
+            else:
+                await connection.execute("")
 
     @asynccontextmanager
-    async def dedicated(self) -> AsyncIterator[AsyncConnection[Any]]:
+    async def _shunning(self, connection: Connection) -> AsyncIterator[None]:
+        """Gives a connection up, and its host for a while, if it leads to an old primary."""
+        try:
+            yield
+        except OldTimelineError:
+            self._hosts.shun(connection.info.host, connection.info.port)
+            await connection.close()
+            raise
+
+    @asynccontextmanager
+    async def _pooled(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout:
+            # The pool only says that it timed out.
+            if self.timelines.refusal is not None:
+                raise self.timelines.refusal from None
+            async with self.dedicated():
+                pass
+            raise
+
+    @asynccontextmanager
+    async def dedicated(self) -> AsyncIterator[Connection]:
         """A connection outside the pool, for what lives as long as its session: listening, leading."""
         with translated():
-            async with await AsyncConnection.connect(self.conninfo, autocommit=True) as connection:
+            async with await AsyncConnection.connect(self._hosts.conninfo(), autocommit=True) as connection:
                 await self._configure(connection)
                 yield connection
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+    async def connection(self) -> AsyncIterator[Connection]:
         """A pooled connection, each statement a transaction of its own."""
         with translated():
-            async with self._pool.connection() as connection:
+            async with self._pooled() as connection:
                 yield connection
 
     async def answers(self) -> bool:
@@ -219,17 +339,25 @@ class Database:
         return True
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection[Any]]:
-        """A pooled connection inside one read-committed transaction."""
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A pooled connection inside one read-committed transaction, for what is written.
+
+        Raises OldTimelineError on an old primary that came back, and LeadershipLostError where this database is fenced
+        and its term has ended.
+        """
         with translated():
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._pooled() as connection, connection.transaction():
+                async with self._shunning(connection):
+                    await self.timelines.require(connection)
+                if self._term is not None:
+                    await self._term.require(connection)
                 yield connection
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncConnection[Any]]:
+    async def snapshot(self) -> AsyncIterator[Connection]:
         """A pooled connection whose statements all see one moment, and write nothing."""
         with translated():
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._pooled() as connection, connection.transaction():
                 await connection.execute("set transaction isolation level repeatable read, read only")
                 yield connection
 

@@ -2,19 +2,15 @@
 
 import fcntl
 import os
-import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 from db.embedded_cluster import Cluster
-from db.embedded_files import locked, make_directory, open_lock, prepare_directory, room_remedy
+from db.embedded_files import explained, locked, make_directory, open_lock, prepare_directory, settled_path
 from db.embedded_programs import client_tools
-from db.embedded_user import SET_DATA_DIR
-from db.errors import EmbeddedServerError
 
-__all__ = ["EmbeddedServer", "client_tools"]
+__all__ = ["EmbeddedServer", "client_tools", "conninfo_of"]
 
 
 class EmbeddedServer:
@@ -26,10 +22,11 @@ class EmbeddedServer:
     until the next one leaves.
     """
 
-    def __init__(self, cluster: Cluster, users_lock: int, sockets: Path) -> None:
+    def __init__(self, cluster: Cluster, users_lock: int, settings: Mapping[str, str]) -> None:
         self.log_file = cluster.log_file
         self._cluster = cluster
-        self._sockets = sockets
+        self._settings = settings
+        self._sockets = cluster.ensure_running(settings)
         self._users_lock: int | None = users_lock
         self._process = os.getpid()
 
@@ -40,14 +37,8 @@ class EmbeddedServer:
         `settings` are names and values for postgresql.conf; a server that runs already keeps its own.
         Takes about a second the first time, milliseconds when the server runs. Raises EmbeddedServerError.
         """
-        with _translated(directory):
-            directory = directory.expanduser()
-            directory = directory.parent.resolve() / directory.name
-            if "\n" in str(directory):
-                raise EmbeddedServerError(
-                    f"PostgreSQL cannot live in a directory with a line end in its name: {str(directory)[:200]!r}",
-                    f"{SET_DATA_DIR} with a plain name",
-                )
+        with explained(directory):
+            directory = settled_path(directory)
             cluster = Cluster(directory)
             if not (directory / "gate.lock").exists():
                 prepare_directory(directory, cluster.user)
@@ -56,7 +47,7 @@ class EmbeddedServer:
                 users_lock = open_lock(directory / "users.lock")
                 try:
                     fcntl.flock(users_lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                    return cls(cluster, users_lock, cluster.ensure_running(settings))
+                    return cls(cluster, users_lock, settings)
                 except BaseException:
                     try:
                         _leave(cluster, users_lock)
@@ -64,10 +55,15 @@ class EmbeddedServer:
                         os.close(users_lock)
                     raise
 
+    def restart(self) -> None:
+        """Start the server again if it has ended, killed perhaps. Raises EmbeddedServerError."""
+        directory = self._cluster.directory
+        with explained(directory), locked(directory / "gate.lock"):
+            self._sockets = self._cluster.ensure_running(self._settings)
+
     def conninfo(self, database: str) -> str:
         """How libpq reaches `database` as the superuser, in key=value form."""
-        values = {"host": str(self._sockets), "port": "5432", "user": "postgres", "dbname": database}
-        return " ".join(f"{key}={_quoted(value)}" for key, value in values.items())
+        return conninfo_of(self._sockets, database)
 
     def close(self) -> None:
         """Leave, and stop the server if nobody else uses it. Calling it again does nothing.
@@ -80,7 +76,7 @@ class EmbeddedServer:
         try:
             if os.getpid() == self._process:  # in a fork's copy the share is still the parent's
                 directory = self._cluster.directory
-                with _translated(directory), locked(directory / "gate.lock"):
+                with explained(directory), locked(directory / "gate.lock"):
                     _leave(self._cluster, users_lock)
         finally:
             os.close(users_lock)
@@ -109,23 +105,12 @@ def _leave(cluster: Cluster, users_lock: int) -> None:
         fcntl.flock(users_lock, fcntl.LOCK_UN)
 
 
+def conninfo_of(sockets: Path, database: str) -> str:
+    """How libpq reaches `database` of the server whose socket stands in `sockets`, in key=value form."""
+    values = {"host": str(sockets), "port": "5432", "user": "postgres", "dbname": database}
+    return " ".join(f"{key}={_quoted(value)}" for key, value in values.items())
+
+
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-@contextmanager
-def _translated(directory: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise EmbeddedServerError(
-            f"the directory {directory} cannot be used for the embedded PostgreSQL: {exc}",
-            room_remedy(directory, exc)
-            or f"make it readable and writable for the user who runs alpha-monday, or {SET_DATA_DIR} that is",
-        ) from exc
-    except subprocess.TimeoutExpired as exc:
-        raise EmbeddedServerError(
-            f"the embedded PostgreSQL in {directory} took too long: {exc}"[:500],
-            "see whether the machine or its disk is overloaded, and try again",
-        ) from exc

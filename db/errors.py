@@ -30,6 +30,18 @@ class DatabaseUnavailableError(DatabaseError):
     code = "database_unavailable"
 
 
+class OldTimelineError(DatabaseUnavailableError):
+    """The server is an old primary that came back after another was promoted; what it took would be lost."""
+
+    code = "old_timeline"
+
+
+class LeadershipLostError(DatabaseUnavailableError):
+    """A scheduler that no longer leads tried to write as the leader."""
+
+    code = "leadership_lost"
+
+
 class DatabaseRefusedError(DatabaseError):
     """The server answered and said no: wrong password, unknown database, missing right."""
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from db.fencing import LEADER_KEY, Term, begin_term, take_lead
 from db.records import SchedulerFact
 from db.rows import record_row
 from db.statements import load
 
 _SQL = load("leadership")
+LEAD_LAPSES_AFTER_S = 30
 _fact_row = record_row(SchedulerFact, value=lambda value: value if isinstance(value, dict) else {})
-_LEADER_KEY = 0x616C7068_6D6F6E02  # an advisory lock of this product's own: "alph", "mon", 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,22 @@ class Lead:
     server_time: datetime
 
 
-async def try_lead(connection: AsyncConnection[Any]) -> bool:
-    """Takes the leader's lock for this session if nobody holds it."""
-    cursor = await connection.execute(_SQL["try_lead"], {"key": _LEADER_KEY})
-    row = await cursor.fetchone()
-    return bool(row and row[0])
+async def try_lead(connection: AsyncConnection[Any]) -> Term | None:
+    """Takes the leader's lock for this session if nobody holds it, and begins a term.
+
+    The server ends a session that leads and then says nothing for half a minute, so that the lead of a process that
+    was suspended, or of a machine that fell asleep, passes on.
+    """
+    if not await take_lead(connection):
+        return None
+    await connection.execute("select set_config('idle_session_timeout', %s, false)", (f"{LEAD_LAPSES_AFTER_S}s",))
+    return await begin_term(connection)
 
 
 async def lead(connection: AsyncConnection[Any]) -> Lead:
     """Whether anybody leads now."""
     async with connection.cursor(row_factory=record_row(Lead)) as cursor:
-        await cursor.execute(_SQL["lead"], {"key": _LEADER_KEY})
+        await cursor.execute(_SQL["lead"], {"key": LEADER_KEY})
         [found] = await cursor.fetchall()
     return found
 

@@ -201,6 +201,7 @@ class AlphaMondayApp(WatchingApp):
             scheduler=None,
             sources=tuple(Source(source.name, str(source.basis)) for source in services.sources),
             source_problem=message.source_problem,
+            transport_problem=services.transport_problem,
         )
         self._listen(services)
         self.session.note_change(EVERYTHING)
@@ -240,6 +241,7 @@ class AlphaMondayApp(WatchingApp):
         self.is_lost.clear()
         self.status = replace(self.status, link=Link.OPEN if was_lost else self.status.link, answered_at=message.at)
         if was_lost:
+            self.session.rouse_scheduler()
             self.session.note_change(EVERYTHING)
 
     def on_scheduler_changed(self, message: SchedulerChanged) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.problems import Problem
     from core.reading import BatchDetail, BatchRow, EventPage
     from core.schedule_view import ScheduleView, WhoSchedules
-    from core.scheduler import SchedulerState
+    from core.scheduler_state import SchedulerState
     from core.services import Services
     from core.settings import Settings
     from core.setup import Answers, Trial

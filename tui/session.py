@@ -23,7 +23,8 @@ from tui.messages import (
 from tui.mode import Mode
 
 if TYPE_CHECKING:
-    from core.scheduler import Scheduler, SchedulerState
+    from core.scheduler import Scheduler
+    from core.scheduler_state import SchedulerState
     from core.services import Services
     from core.settings import Settings
 
@@ -154,6 +155,11 @@ class Session:
 
     def _tell_state(self, state: "SchedulerState") -> None:
         self._post(SchedulerChanged(state))
+
+    def rouse_scheduler(self) -> None:
+        """Tells the scheduler that the database answers, instead of letting it wait for its next attempt."""
+        if self._scheduler is not None:
+            self._scheduler.rouse()
 
     async def stop_scheduling(self) -> None:
         """Tells the scheduler to end and waits until it has, within bounds."""

@@ -1,7 +1,3 @@
--- name: try_lead
--- Whether this session leads now.
-select pg_try_advisory_lock(%(key)s);
-
 -- name: note
 -- Keeps a fact about the schedulers, replacing the one before.
 insert into scheduler_state (name, value) values (%(name)s, %(value)s)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+import core.outage
 import core.scheduler
 from core.ticker import Ticker
 from tests.core.test_scheduler import WITHIN_S, Running, running
@@ -28,8 +29,11 @@ class EveryTurn(Ticker):
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets schedulers look, note and tick without waiting; the first is called one:1, then two:2 and so on."""
-    for name in ("_STAND_BY", "_NOTE_STANDBY_EVERY", "_RECONNECT", "_LOOK", "HEARTBEAT_EVERY"):
-        monkeypatch.setattr(core.scheduler, name, timedelta(milliseconds=20))
+    short = timedelta(milliseconds=20)
+    for name in ("_STAND_BY", "_NOTE_STANDBY_EVERY", "_LOOK", "HEARTBEAT_EVERY"):
+        monkeypatch.setattr(core.scheduler, name, short)
+    for name in ("_FIRST", "_LONGEST"):
+        monkeypatch.setattr(core.outage, name, short)
     names = (f"{word}:{number}" for number, word in enumerate(("one", "two", "three"), start=1))
     monkeypatch.setattr(core.scheduler, "process_name", lambda: next(names))
     monkeypatch.setattr(core.scheduler, "Ticker", EveryTurn)

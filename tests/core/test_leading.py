@@ -8,7 +8,7 @@ import pytest
 
 import core.scheduler
 from core.schedule_view import ScheduleView, schedule_view
-from core.scheduler import Phase
+from core.scheduler_state import Phase
 from core.services import Services
 from db.errors import DatabaseFullError
 from tests.core.scheduling import WITHIN_S, age_facts, hurry, running

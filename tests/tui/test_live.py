@@ -78,7 +78,7 @@ async def test_a_lost_database_leaves_the_last_values_and_comes_back(
         await until(pilot, lambda: link(pilot.app) is Link.OPEN, "the database")
         await write_as_another(settings, lambda services: fail(services, NEWEST_WEEK, "changed our mind"))
         await until(pilot, lambda: shown(pilot.app).count("✗ failed") == 2, "what was written since")
-        assert "database lost" not in shown(pilot.app)
+        await until(pilot, lambda: "database lost" not in shown(pilot.app), "the scheduler, at once")
 
 
 async def test_without_listening_it_looks_by_itself(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,45 @@
+"""What goes on beside a leader's ticks and never holds them up: the call that says all is well, the weekly backup."""
+
+import asyncio
+import logging
+
+from core.catch_up import Report
+from core.heartbeat import Heartbeat
+from core.services import Services
+from core.weekly_backup import WeeklyBackup
+from db.errors import AlphaMondayError
+
+log = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """The work beside the ticks of one leader."""
+
+    def __init__(self, services: Services) -> None:
+        self._heartbeat = Heartbeat(services)
+        self._backup = WeeklyBackup(services)
+        self._backing_up: asyncio.Task[None] | None = None
+
+    def after_tick(self, report: Report) -> None:
+        """Starts what is due after a tick that did not fail, unless it is under way."""
+        self._heartbeat.after_tick(report)
+        if self._backing_up is None or self._backing_up.done():
+            self._backing_up = asyncio.create_task(self._back_up())
+
+    async def _back_up(self) -> None:
+        try:
+            file = await self._backup.run_if_due()
+        except AlphaMondayError as exc:
+            log.warning("backup failed", extra={"event": "backup_failed", "problem": exc.message})
+        except Exception as exc:  # a defect here must not end what runs beside it; the log has where it came from
+            log.warning("backup failed", exc_info=True, extra={"event": "backup_failed", "problem": type(exc).__name__})
+        else:
+            if file is not None:
+                log.info("backup written", extra={"event": "backup_written", "file": file.name})
+
+    async def close(self) -> None:
+        """Ends it; a backup that was being written leaves no file."""
+        if self._backing_up is not None:
+            self._backing_up.cancel()
+            await asyncio.gather(self._backing_up, return_exceptions=True)
+        await self._heartbeat.close()

@@ -1,0 +1,104 @@
+"""What keeps a process that lost touch from writing: the server's timeline and the leader's term.
+
+Both are looked at inside the transaction that writes. A promoted standby begins a higher timeline, so that a lower one
+than was seen before is that of an old primary which came back; a new leader begins a higher term.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from db.errors import LeadershipLostError, OldTimelineError
+from db.statements import load
+
+_SQL = load("fencing")
+LEADER_KEY = 0x616C7068_6D6F6E02  # an advisory lock of this product's own: "alph", "mon", 2
+TERM_FACT = "term"
+# No function, no right to call it, or a managed server that stores its log in another way.
+_DOES_NOT_TELL = frozenset({"42883", "42501", "0A000"})
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One process's time in the lead: a number that grows with each leader, and the session that holds the lock."""
+
+    number: int
+    session: int
+
+    async def require(self, connection: AsyncConnection[Any]) -> None:
+        """Holds off the next term until the transaction ends. Raises LeadershipLostError if this one has ended."""
+        cursor = await connection.execute(
+            _SQL["is_in_force"],
+            {"name": TERM_FACT, "number": self.number, "session": self.session, "key": LEADER_KEY},
+        )
+        row = await cursor.fetchone()
+        if not (row and row[0]):
+            raise LeadershipLostError(
+                "This process leads no longer, so nothing was written.",
+                "Another one leads, or this one takes the lead again by itself.",
+            )
+
+
+async def take_lead(connection: AsyncConnection[Any]) -> bool:
+    """Takes the leader's lock for this session if nobody holds it."""
+    cursor = await connection.execute(_SQL["take_lead"], {"key": LEADER_KEY})
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
+async def begin_term(connection: AsyncConnection[Any]) -> Term:
+    """Begins the next term; the session holds the leader's lock. What the last leader has under way ends first.
+
+    Raises psycopg.errors.LockNotAvailable if that takes longer than five seconds.
+    """
+    async with connection.transaction(), connection.cursor(row_factory=class_row(Term)) as cursor:
+        await cursor.execute(_SQL["lock_timeout"])
+        await cursor.execute(_SQL["begin_term"], {"name": TERM_FACT})
+        [term] = await cursor.fetchall()
+    return term
+
+
+class Timelines:
+    """The highest timeline that this process has seen.
+
+    `are_told` is False for a server that does not tell its own; `refusal` is what the server looked at last was
+    refused with, if it was.
+    """
+
+    def __init__(self) -> None:
+        self.highest = 0
+        self.are_told = True
+        self.refusal: OldTimelineError | None = None
+
+    async def probe(self, connection: AsyncConnection[Any]) -> None:
+        """`require` in no transaction: whether the server tells its timeline is found out where an error harms none."""
+        try:
+            await self.require(connection)
+        except psycopg.Error as exc:
+            if exc.sqlstate not in _DOES_NOT_TELL:
+                raise
+            self.are_told = False
+
+    async def require(self, connection: AsyncConnection[Any]) -> None:
+        """Raises OldTimelineError if the server is on a lower timeline than one that was seen before."""
+        if not self.are_told:
+            return
+        cursor = await connection.execute(_SQL["timeline"])
+        row = await cursor.fetchone()
+        if row is None or row[0] is None:
+            return  # a replica takes no writes
+        timeline = int(row[0], 16)
+        if timeline < self.highest:
+            self.refusal = OldTimelineError(
+                f"{_address(connection)} is an old primary: it is on timeline {timeline}, and {self.highest} was seen.",
+                "Take it out of service or make it a standby again. If this is a new cluster, start alpha-monday anew.",
+            )
+            raise self.refusal
+        self.highest, self.refusal = timeline, None
+
+
+def _address(connection: AsyncConnection[Any]) -> str:
+    return f"{connection.info.host}:{connection.info.port}"
