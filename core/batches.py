@@ -10,18 +10,19 @@ from uuid_utils.compat import uuid7
 from core.catch_up import Report, settle
 from core.checkpoints import Recorder
 from core.mixing import refuse_mixing
+from core.opening_tries import OPENING_FACT, OpeningTry, opening_try_in
+from core.pausing import PauseSpan, pause_over, pause_spans
 from core.picks.check import check_picks
 from core.picks.source import PickDraft
 from core.services import Services
 from core.trading_calendar import FIRST_YEAR, LAST_YEAR, TradingCalendar, batch_days, monday_of
 from core.weeks import Rules, Week
 from db import batches, checkpoints, events, leadership
-from db.database import Database
 from db.errors import AlphaMondayError
 from db.events import EventType
 from db.records import Batch, BatchStatus, Pick
 
-OPENING_FACT = "opening"
+NOT_RUNNING, PAUSED = "not_running", "paused"
 REASON_LIMIT = 500
 FIRST_RUN_DATE = date(FIRST_YEAR, 1, 8)  # the first Monday with a baseline in the calendar
 
@@ -218,26 +219,46 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-async def record_missed(database: Database, run_dates: Sequence[date], as_of: datetime | None) -> int:
+async def record_missed(services: Services, run_dates: Sequence[date], as_of: datetime | None) -> int:
     """Writes one `batch_missed` event for each week that still has neither batch nor event; gives their number."""
-    async with database.transaction() as connection:
+    async with services.database.transaction() as connection:
         await events.serialise_openings(connection)
         unopened = set(await batches.unopened(connection, max(run_dates)))
-        missed = [run_date for run_date in run_dates if run_date in unopened]
+        server_time = await events.server_time(connection)  # a clock that ran ahead must not have the last word
+        missed = [
+            run_date
+            for run_date in run_dates
+            if run_date in unopened and services.rules.opens_until(services.calendar, run_date) <= server_time
+        ]
         if not missed:
             return 0
-        fact = (await leadership.facts(connection)).get(OPENING_FACT)
-        attempt = dict(fact.value) if fact else {}
+        tried = opening_try_in(await leadership.fact(connection, OPENING_FACT))
+        spans = await pause_spans(connection)
         rows = []
         for run_date in missed:
-            tried = attempt.get("run_date") == run_date.isoformat()
+            cause, detail = _why_missed(services, run_date, tried, spans)
             payload = {
                 "run_date": run_date.isoformat(),
-                "cause": attempt["cause"] if tried else "not_running",
-                "detail": attempt["detail"] if tried else "",
+                "cause": cause,
+                "detail": detail,
                 "as_of": as_of.isoformat() if as_of else None,
             }
             rows.append((uuid7(), None, EventType.BATCH_MISSED, json.dumps(payload)))
         await events.insert(connection, rows)
         await events.notify(connection, missed)
     return len(missed)
+
+
+def _why_missed(
+    services: Services, run_date: date, tried: OpeningTry | None, spans: Sequence[PauseSpan]
+) -> tuple[str, str]:
+    """The cause and its details: a pause at the end of the opening, else the last try's, else a pause before."""
+    opens_at = services.rules.opens_at(services.calendar, run_date)
+    opens_until = services.rules.opens_until(services.calendar, run_date)
+    span = pause_over(spans, opens_at, opens_until)
+    was_tried = tried is not None and tried.run_date == run_date
+    if span is not None and (span.holds_at(opens_until) or not was_tried):
+        return PAUSED, span.pause.words
+    if tried is not None and was_tried:
+        return tried.delay.cause, tried.delay.detail
+    return NOT_RUNNING, ""

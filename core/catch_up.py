@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from core.opening_tries import OpeningTry
 from core.prices.source import MalformedError, PriceSource, PriceSourceError, UnavailableError
 from core.source_health import HealthLog, SourceKind
 from core.trading_calendar import TradingCalendar, batch_days, monday_of
@@ -54,7 +55,8 @@ class DueBatch:
 class Existing:
     """What the database holds, as far as a plan depends on it.
 
-    `unopened` are Mondays after the first batch's that have neither a batch nor a missed event.
+    `unopened` are Mondays after the first batch's that have neither a batch nor a missed event; `opening_try` is the
+    last try at opening a week that failed, whichever week it was.
     """
 
     active: Sequence[ActiveBatch]
@@ -62,14 +64,15 @@ class Existing:
     first_run_date: date | None
     this_week_opened: bool
     unopened: Sequence[date]
+    opening_try: OpeningTry | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to do at `now`: a week to open, Mondays to note as missed, batches with due days.
 
-    `resting` counts due days whose next try is still to come; `upcoming` is when there is more to do of each kind,
-    the soonest first.
+    `resting` counts due days whose next try is still to come, `resting_opening` is the try after which the week that
+    could be opened now rests; `upcoming` is when there is more to do of each kind, the soonest first.
     """
 
     now: datetime
@@ -78,6 +81,7 @@ class Plan:
     due: tuple[DueBatch, ...]
     resting: int
     upcoming: tuple[NextDue, ...]
+    resting_opening: OpeningTry | None = None
 
     @property
     def next_due(self) -> NextDue:
@@ -100,11 +104,19 @@ def plan(
     opening = monday if opens_at <= now < opens_until and not existing.this_week_opened else None
     upcoming = monday if now < opens_at and not existing.this_week_opened else following
     candidates = [NextDue(DueKind.OPEN, rules.opens_at(calendar, upcoming))]
+    tried_before, resting_opening = existing.opening_try, None
+    if opening is not None and tried_before is not None and rest_until is not None:
+        again_at = tried_before.rests_until(opening, rest_until)
+        if again_at is not None:
+            opening, resting_opening = None, tried_before
+            if again_at < opens_until:
+                candidates.append(NextDue(DueKind.OPEN, again_at))
 
     resting_until = {
         (waiting.batch_id, waiting.checkpoint_date): waiting.next_try_at
         for waiting in existing.waiting
-        if rest_until is not None and waiting.next_try_at > rest_until
+        # A try that is still to come was made by a clock that ran ahead; nobody rests for it.
+        if rest_until is not None and waiting.last_tried_at <= rest_until < waiting.next_try_at
     }
     tried = {(waiting.batch_id, waiting.checkpoint_date) for waiting in existing.waiting}
     due: list[DueBatch] = []
@@ -136,7 +148,15 @@ def plan(
         due=tuple(due),
         resting=resting,
         upcoming=_soonest(candidates),
+        resting_opening=resting_opening,
     )
+
+
+def opening_passed(
+    first_run_date: date | None, monday: date, calendar: TradingCalendar, rules: Rules, now: datetime
+) -> bool:
+    """Whether the opening of `monday` is over, in a history that began before; without a batch it was missed then."""
+    return first_run_date is not None and first_run_date < monday and rules.opens_until(calendar, monday) <= now
 
 
 def _soonest(candidates: Sequence[NextDue]) -> tuple[NextDue, ...]:

@@ -1,6 +1,7 @@
 """Doing what is due: load what exists, plan, ask for picks, settle, record. One call is one tick."""
 
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
@@ -8,7 +9,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from core.batches import OPENING_FACT, record_missed
+from core.batches import record_missed
 from core.catch_up import Existing, Plan, Report, plan, settle
 from core.checkpoints import Recorder
 from core.facts import TEXT_LIMIT
@@ -16,6 +17,7 @@ from core.job_history import Job, JobRun, facts_of, failures, narrowed, outcomes
 from core.leading import process_name
 from core.logs import redacted
 from core.mixing import refuse_mixing
+from core.opening_tries import NO_PICK_SOURCE, OPENING_FACT, failed_try, opening_try_in
 from core.picks.check import check_picks
 from core.picks.source import PicksNotYetError, PickSourceError, PicksUnavailableError
 from core.services import Services
@@ -26,6 +28,7 @@ from db import batches, checkpoints, events, leadership
 from db.errors import AlphaMondayError, DatabaseError
 
 log = logging.getLogger(__name__)
+_draw = random.SystemRandom()  # rests are to differ between processes, whatever seeds they share
 
 
 async def load(connection: AsyncConnection[Any], services: Services, now: datetime) -> Existing:
@@ -38,6 +41,7 @@ async def load(connection: AsyncConnection[Any], services: Services, now: dateti
         first_run_date=first_run_date,
         this_week_opened=opened,
         unopened=await batches.unopened(connection, monday) if first_run_date else (),
+        opening_try=opening_try_in(await leadership.fact(connection, OPENING_FACT)),
     )
 
 
@@ -109,18 +113,20 @@ async def _work(
     """Does what is planned, and keeps the account of it in the recorder."""
     report = recorder.report
     if planned.missed:
-        report.missed = await record_missed(services.database, planned.missed, as_of)
+        report.missed = await record_missed(services, planned.missed, as_of)
     weeks = await weeks_due(services, planned)
     if planned.opening is not None:
         weeks += await _week_to_open(services, planned.opening, planned.now, as_of, report, health)
     report.waiting += planned.resting
+    if (resting := planned.resting_opening) is not None:
+        report.unopened[resting.run_date] = resting.delay
     if weeks:
         sources = services.require_sources()
         for due in planned.due:
             refuse_mixing(due.active.source, [source.name for source in sources])
         await settle(weeks, sources, services.calendar, services.rules, planned.now, recorder, stopping, health)
     if planned.opening is not None and (delay := report.unopened.get(planned.opening)) is not None:
-        await _note_failed_opening(services, planned.opening, delay)
+        await _note_failed_opening(services, planned.opening, delay, as_of)
 
 
 async def weeks_due(services: Services, planned: Plan) -> list[Week]:
@@ -138,7 +144,7 @@ async def _week_to_open(
     """The week of `run_date` with its picks, or nothing and the reason in the report."""
     source = services.pick_source
     if source is None:
-        report.unopened[run_date] = Delay("no_pick_source", "no pick source is set")
+        report.unopened[run_date] = Delay(NO_PICK_SOURCE, "no pick source is set")
         return []
     try:
         drafts = check_picks(await source.picks(run_date), services.rules.benchmark)
@@ -163,11 +169,17 @@ async def _week_to_open(
     return [week]
 
 
-async def _note_failed_opening(services: Services, run_date: date, delay: Delay) -> None:
-    """Keeps why a week is not open yet, so that a missed one can say it even from another process."""
-    async with services.database.connection() as connection:
-        await leadership.note(
-            connection,
-            OPENING_FACT,
-            {"run_date": run_date.isoformat(), "cause": delay.cause, "detail": delay.detail[:500]},
+async def _note_failed_opening(services: Services, run_date: date, delay: Delay, as_of: datetime | None) -> None:
+    """Keeps why a week is not open yet and when it is tried again, for whatever process goes on with it."""
+    async with services.database.transaction() as connection:
+        before = opening_try_in(await leadership.fact(connection, OPENING_FACT))
+        failed = failed_try(
+            before,
+            run_date,
+            delay,
+            now=as_of or services.clock.now(),
+            until=services.rules.opens_until(services.calendar, run_date),
+            tick_every=services.settings.tick_every,
+            draw=_draw,
         )
+        await leadership.note(connection, OPENING_FACT, failed.fact())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from core.batches import NotPossibleError
-from core.catch_up import Existing, Report, plan
+from core.catch_up import Existing, Report, opening_passed, plan
 from core.due_work import load, run_due_work
 from core.facts import TEXT_LIMIT
 from core.job_history import KIND, Job, JobRun, due_of, last_run
@@ -14,7 +14,7 @@ from core.pausing import PAUSE_FACT, Pause, pause_in
 from core.services import Services
 from core.source_health import SourceHealth, health_in
 from core.trading_calendar import monday_of
-from db import leadership
+from db import batches, leadership
 from db.errors import DatabaseReadOnlyError
 
 
@@ -61,18 +61,26 @@ class ScheduleView:
 
 @dataclass(frozen=True, slots=True)
 class WhoSchedules:
-    """Who leads or led last, None if nobody ever did, and the pause in force."""
+    """Who leads or led last, None if nobody ever did, and the pause in force.
+
+    `missed` is this week's Monday where its opening has passed and left no batch, so that it can be opened late.
+    """
 
     leader: LeaderView | None
     paused: Pause | None
+    missed: date | None = None
 
 
 async def who_schedules(services: Services) -> WhoSchedules:
     """What every screen tells of the schedulers of every process."""
+    now = services.clock.now()
+    monday = monday_of(services.calendar.exchange_date(now))
     async with services.database.snapshot() as connection:
         facts = await leadership.facts(connection)
         lead = await leadership.lead(connection)
-    return WhoSchedules(leader_in(facts, lead), pause_in(facts.get(PAUSE_FACT)))
+        first_run_date, is_open = await batches.weeks(connection, monday)
+    is_missed = opening_passed(first_run_date, monday, services.calendar, services.rules, now) and not is_open
+    return WhoSchedules(leader_in(facts, lead), pause_in(facts.get(PAUSE_FACT)), monday if is_missed else None)
 
 
 async def schedule_view(services: Services) -> ScheduleView:

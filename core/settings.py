@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import platformdirs
 from dotenv import dotenv_values
@@ -21,6 +21,7 @@ from dotenv.parser import parse_stream
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.secrets import in_every_form, secrets_of_address
 from core.tickers import parse_ticker
 from db.errors import AlphaMondayError
 
@@ -41,16 +42,19 @@ class SettingsError(AlphaMondayError):
     code = "settings"
 
 
+def parse_duration(text: str) -> timedelta:
+    """A duration from a number and its unit (s, min, h or d). Raises ValueError for other text and beyond 366 d."""
+    found = _DURATION.fullmatch(text.strip())
+    if not found:
+        raise ValueError("write a number and s, min, h or d, such as 30 min")
+    seconds = float(found[1]) * _UNIT_SECONDS[found[2]]
+    if seconds > LONGEST_DURATION.total_seconds():
+        raise ValueError(f"must be at most {LONGEST_DURATION.days} d")
+    return timedelta(seconds=seconds)
+
+
 def _duration(value: object) -> object:
-    if isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip())
-        if not found:
-            raise ValueError("write a number and s, min, h or d, such as 30 min")
-        seconds = float(found[1]) * _UNIT_SECONDS[found[2]]
-        if seconds > LONGEST_DURATION.total_seconds():
-            raise ValueError(f"must be at most {LONGEST_DURATION.days} d")
-        return timedelta(seconds=seconds)
-    return value
+    return parse_duration(value) if isinstance(value, str) else value
 
 
 def _clock_time(value: object) -> object:
@@ -119,6 +123,10 @@ class Settings(BaseSettings):
     """Time after which a missing close may be given up."""
     tick_every: Duration = timedelta(seconds=30)
     """How often the scheduler looks for work."""
+    overdue_after: Duration = timedelta(hours=6)
+    """Time after which a due day that is still unwritten counts as overdue."""
+    heartbeat_url: SecretStr | None = None
+    """Address that is called after each tick that leaves nothing overdue; its path is secret."""
     provider_settings: dict[str, SecretStr] = Field(default_factory=dict, exclude=True)
     """ALPHA_MONDAY_<PROVIDER>_KEY and _URL, by the name after the prefix."""
 
@@ -145,6 +153,13 @@ class Settings(BaseSettings):
         if every < timedelta(seconds=1):
             raise ValueError("must be at least 1 s")
         return every
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _safe_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _is_safe(url.get_secret_value()):
+            raise ValueError("must be an https address, or http on loopback, for its path is a secret")
+        return url
 
     @field_validator("data_dir", "price_file", "picks_file", "universe")
     @classmethod
@@ -176,13 +191,12 @@ class Settings(BaseSettings):
         found = secrets_of(self.database_url.get_secret_value()) if self.database_url else set()
         for name, value in self.provider_settings.items():
             text = value.get_secret_value()
-            found.update([text] if name.endswith("_KEY") else _secrets_of_address(text))
-        return frozenset(found)
-
-
-def _secrets_of_address(url: str) -> set[str]:
-    parts = urlsplit(url)
-    return {text for text in (parts.netloc.rpartition("@")[0], parts.password, parts.query) if text}
+            found.update([text] if name.endswith("_KEY") else secrets_of_address(text))
+        if self.heartbeat_url is not None:
+            url = self.heartbeat_url.get_secret_value()
+            path = urlsplit(url).path
+            found.update({url, path, path.lstrip("/"), unquote(path)} - {""}, secrets_of_address(url))
+        return in_every_form(found)
 
 
 @dataclass(frozen=True, slots=True)

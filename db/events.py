@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -16,6 +16,7 @@ from db.statements import load
 
 _SQL = load("events")
 _NOTIFICATION_BYTES = 7000
+_MOST_RESUMPTIONS = 1000
 _OPENINGS_KEY = 0x616C7068_6D6F6E01  # an advisory lock of this product's own: "alph", "mon", 1
 _LEAST_ID, _GREATEST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
@@ -31,6 +32,8 @@ class EventType(StrEnum):
     CHECKPOINT_SKIPPED = "checkpoint_skipped"
     PRICE_REBASED = "price_rebased"
     BASELINE_REVISED = "baseline_revised"
+    SCHEDULE_PAUSED = "schedule_paused"
+    SCHEDULE_RESUMED = "schedule_resumed"
 
 
 PAYLOAD_KEYS: Mapping[EventType, tuple[str, ...]] = {
@@ -57,6 +60,8 @@ PAYLOAD_KEYS: Mapping[EventType, tuple[str, ...]] = {
     EventType.CHECKPOINT_SKIPPED: ("checkpoint_date", "reason", "symbols", "sources", "as_of"),
     EventType.PRICE_REBASED: ("symbol", "stored", "answered", "split", "source", "as_of"),
     EventType.BASELINE_REVISED: ("symbol", "stored", "answered", "split", "source", "as_of"),
+    EventType.SCHEDULE_PAUSED: ("who", "reason"),
+    EventType.SCHEDULE_RESUMED: ("who", "paused_by", "paused_since", "reason", "resumed_at"),
 }
 
 
@@ -81,6 +86,13 @@ async def notify(connection: AsyncConnection[Any], run_dates: Iterable[date]) ->
 async def serialise_openings(connection: AsyncConnection[Any]) -> None:
     """Lets one transaction at a time open weeks or note missed ones."""
     await connection.execute(_SQL["serialise_openings"], {"key": _OPENINGS_KEY})
+
+
+async def server_time(connection: AsyncConnection[Any]) -> datetime:
+    """The server's time at the beginning of the transaction."""
+    cursor = await connection.execute(_SQL["server_time"])
+    [row] = await cursor.fetchall()
+    return cast("datetime", row[0])
 
 
 async def page(
@@ -135,3 +147,9 @@ async def rebasings(connection: AsyncConnection[Any], batch_ids: Sequence[UUID])
     """The (batch, symbol, answered close) of every changed baseline that was told already."""
     cursor = await connection.execute(_SQL["rebasings"], {"batch_ids": list(batch_ids)})
     return {(batch_id, symbol, answered) for batch_id, symbol, answered in await cursor.fetchall()}
+
+
+async def resumptions(connection: AsyncConnection[Any]) -> list[Mapping[str, Any]]:
+    """The payloads that tell of pauses which have ended, the last ended first, at most 1,000."""
+    cursor = await connection.execute(_SQL["resumptions"], {"limit": _MOST_RESUMPTIONS})
+    return [payload for (payload,) in await cursor.fetchall() if isinstance(payload, dict)]

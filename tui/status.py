@@ -18,7 +18,7 @@ from tui.words import basis_words
 if TYPE_CHECKING:
     from core.problems import Problem
     from core.schedule_view import WhoSchedules
-    from core.scheduler import SchedulerState
+    from core.scheduler_state import SchedulerState
 
 PRODUCT = "Alpha Monday"
 _PAUSED = Text("‖ paused", style="caution")
@@ -60,6 +60,7 @@ class Status:
     problems: "tuple[Problem, ...]" = ()
     looked_at: datetime | None = None
     who_schedules: "WhoSchedules | None" = None
+    transport_problem: str | None = None
 
     @property
     def is_simulated(self) -> bool:
@@ -174,6 +175,15 @@ def notices(status: Status, now: datetime, commands: CommandSet) -> list[Text]:
                 " to set one up.",
             )
         )
+    if status.who_schedules is not None and (missed := status.who_schedules.missed) and status.link is Link.OPEN:
+        found.append(
+            Text.assemble(
+                ("! ", "caution"), f"The week of {missed} was not opened. ",
+                (commands["new_batch"].keys[0], "key"), " opens it late, if its picks were made in time.",
+            )
+        )  # fmt: skip
+    if status.transport_problem:
+        found.append(Text.assemble(("! ", "caution"), literal(status.transport_problem, limit=300)))
     if status.scheduler is not None and status.link is Link.OPEN:
         if status.scheduler.problem is not None:
             found.append(_notice("trouble", status.scheduler.problem))

@@ -36,19 +36,24 @@ order by checkpoint_date, batch_id;
 
 -- name: wait
 -- Notes one more attempt at a due day; the pause before the next doubles up to a bound, or is what the source asked for.
+-- A pause is from half to the whole of that, by a number drawn from the moment at which the transaction began: processes
+-- do not all come back at once, and the days of one transaction do, so that a source is asked once for all of them.
 insert into waiting_days
     (batch_id, checkpoint_date, cause, detail, attempts, first_tried_at, last_tried_at, next_try_at)
 values
     (%(batch_id)s, %(checkpoint_date)s, %(cause)s, %(detail)s, 1, %(tried_at)s, %(tried_at)s,
-     %(tried_at)s + greatest(%(retry_after)s::interval, %(shortest)s::interval))
+     %(tried_at)s + greatest(
+         %(retry_after)s::interval,
+         %(shortest)s::interval * (0.5 + ('x' || left(md5(now()::text), 6))::bit(24)::int / 33554432.0)))
 on conflict (batch_id, checkpoint_date) do update
 set cause = excluded.cause,
     detail = excluded.detail,
     attempts = waiting_days.attempts + 1,
     last_tried_at = excluded.last_tried_at,
-    next_try_at = excluded.last_tried_at
-        + greatest(%(retry_after)s::interval,
-                   least(%(longest)s::interval, %(shortest)s::interval * power(2, least(waiting_days.attempts, 16))));
+    next_try_at = excluded.last_tried_at + greatest(
+        %(retry_after)s::interval,
+        least(%(longest)s::interval, %(shortest)s::interval * power(2, least(waiting_days.attempts, 16)))
+        * (0.5 + ('x' || left(md5(now()::text), 6))::bit(24)::int / 33554432.0));
 
 -- name: stop_waiting
 -- Forgets the waiting of days that are written now, and of batches that ended.

@@ -36,6 +36,14 @@ select batch_id, payload ->> 'symbol' as symbol, payload ->> 'answered' as answe
 from events
 where batch_id = any(%(batch_ids)s) and event_type in ('price_rebased', 'baseline_revised');
 
+-- name: resumptions
+-- What tells of pauses that have ended, the last ended first.
+select payload from events where event_type = 'schedule_resumed' order by id desc limit %(limit)s;
+
 -- name: serialise_openings
--- Held to the end of the transaction by whatever opens a week or notes a missed one.
+-- Held to the end of the transaction by whatever opens a week, notes a missed one, or begins or ends a pause.
 select pg_advisory_xact_lock(%(key)s);
+
+-- name: server_time
+-- The time by the server's clock, at the beginning of the transaction.
+select now();

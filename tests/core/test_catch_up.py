@@ -70,7 +70,15 @@ def test_due_is_what_has_fallen_due_less_what_is_written(written: set[int], minu
 
 
 def waiting(batch_id: UUID, day: date, next_try_at: datetime) -> WaitingDay:
-    return WaitingDay(batch_id, day, "close_missing", "", 1, next_try_at, next_try_at, next_try_at)
+    tried_at = next_try_at - timedelta(minutes=6)
+    return WaitingDay(batch_id, day, "close_missing", "", 1, tried_at, tried_at, next_try_at)
+
+
+def test_nobody_rests_for_a_try_that_a_clock_ahead_has_made() -> None:
+    active, now = active_batch()[0], exchange("2026-11-16", "18:00")
+    ahead = waiting(active.batch.id, MONDAY, now + timedelta(days=7))
+    existing = replace(NOTHING, active=[active], waiting=[ahead], this_week_opened=True)
+    assert [due.days for due in planned(existing, now).due] == [(MONDAY,)]
 
 
 def test_a_resting_day_is_left_to_rest_unless_the_rest_has_to_be_asked_anyway() -> None:

@@ -10,7 +10,8 @@ from core import pausing
 from core.due_work import run_due_work
 from core.pausing import Pause, pause, resume
 from core.prices.source import Answer
-from core.scheduler import Phase, Scheduler
+from core.scheduler import Scheduler
+from core.scheduler_state import Phase
 from core.services import Services
 from db import leadership
 from db.database import Database

@@ -18,7 +18,8 @@ from core.picks.source import PickDraft
 from core.services import Services
 from db.embedded import EmbeddedServer
 from db.errors import RowRefusedError
-from tests.core.world import COUNTS, FIRST, PICKS, SECOND, THIRD, World, all_closes, cloned
+from tests.core.world import COUNTS, FIRST, PICKS, SECOND, THIRD, World, all_closes
+from tests.databases import cloned
 from tests.fakes import ScriptedPrices, exchange
 
 
@@ -120,9 +121,7 @@ async def test_a_missed_monday_is_noted_once_by_two_at_once(world: World) -> Non
         await run_due_work(one)
         world.clock.instant = exchange("2020-01-20", "09:40")
         assert (await due_work(one)).missed == (SECOND, THIRD)
-        noted = await asyncio.gather(
-            *(record_missed(some.database, (SECOND, THIRD), None) for some in (one, other, one, other))
-        )
+        noted = await asyncio.gather(*(record_missed(some, (SECOND, THIRD), None) for some in (one, other, one, other)))
         assert sorted(noted) == [0, 0, 0, 2]
         assert (await due_work(other)).missed == ()
     told = world.rows(
@@ -200,3 +199,15 @@ async def test_a_defect_of_a_pick_source_keeps_no_day_from_being_written(world: 
         report, _ = await run_due_work(broken)
     assert report.computed + report.skipped == 7
     assert report.unopened[SECOND].detail == "the pick source slow failed: RuntimeError"
+
+
+async def test_a_clock_that_ran_ahead_of_the_servers_notes_no_monday_as_missed(
+    world: World, services: Services
+) -> None:
+    await run_due_work(services)
+    world.clock.instant = exchange("2090-01-04")
+    coming, past = date(2090, 1, 2), SECOND
+    assert await record_missed(services, [past, coming], None) == 1
+    assert world.rows("select payload ->> 'run_date' from events where event_type = 'batch_missed'") == [
+        (past.isoformat(),)
+    ]

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from core import leading
-from core.batches import NotPossibleError
+from core.batches import NotPossibleError, open_week
 from core.due_work import run_due_work
 from core.job_history import Job
 from core.pausing import pause
@@ -16,7 +16,7 @@ from core.settings import Settings, SettingsError
 from db import leadership
 from db.database import Database
 from db.errors import DatabaseReadOnlyError
-from tests.core.world import FIRST, SECOND, World
+from tests.core.world import FIRST, PICKS, SECOND, World
 from tests.fakes import exchange
 
 HIDDEN = "abcdef0123456789"
@@ -56,7 +56,8 @@ async def test_it_tells_what_is_next_what_is_due_and_what_waits(world: World) ->
         [waits] = view.waiting
         assert (waits.run_date, waits.checkpoint_date, waits.cause) == (FIRST, FIRST, "unavailable")
         assert (waits.detail, waits.attempts) == ("away, says ***", 1)
-        assert (waits.first_tried_at, waits.next_try_at) == (tried, tried + timedelta(minutes=5))
+        assert waits.first_tried_at == tried
+        assert tried + timedelta(minutes=2.5) <= waits.next_try_at < tried + timedelta(minutes=5)
         assert view.jobs[2].next_at == waits.next_try_at
         world.clock.instant += timedelta(minutes=6)
         assert [job.due for job in (await schedule_view(services)).jobs] == [0, 0, 1]
@@ -146,3 +147,16 @@ async def test_who_schedules_and_whether_anybody_may(world: World) -> None:
         found = await who_schedules(services)
         assert found.leader is not None
         assert (found.leader.who, found.leader.is_alive, found.paused) == ("one:1", True, held)
+
+
+async def test_a_week_that_was_not_opened_is_told_until_it_is_or_is_over(world: World) -> None:
+    async with world.services() as services:
+        assert (await who_schedules(services)).missed is None, "before the first batch nothing is missed"
+        await run_due_work(services)
+        told = {}
+        for moment in ("2020-01-12 23:00", "2020-01-13 09:29", "2020-01-13 09:30", "2020-01-19 23:59"):
+            world.clock.instant = exchange(*moment.split())
+            told[moment] = (await who_schedules(services)).missed
+        assert list(told.values()) == [None, None, SECOND, SECOND]
+        await open_week(services, SECOND, PICKS, "file", late=True)
+        assert (await who_schedules(services)).missed is None

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from datetime import time, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -61,8 +62,11 @@ class TestTheExample:
         assert list(example_entries()) == list(FIELDS)
         assert set(FIELDS.values()) == Settings.model_fields.keys() - {"provider_settings"}
 
-    def test_every_setting_but_the_secret_one_has_an_option(self) -> None:
-        assert {option.replace("-", "_") for option in SETTING_OPTIONS} == set(FIELDS.values()) - {"database_url"}
+    def test_every_setting_but_the_secret_ones_has_an_option(self) -> None:
+        assert {option.replace("-", "_") for option in SETTING_OPTIONS} == set(FIELDS.values()) - {
+            "database_url",
+            "heartbeat_url",
+        }
 
     def test_shows_the_defaults(self, dot_env: Write) -> None:
         defaults = load_settings().settings
@@ -200,6 +204,11 @@ class TestMistakes:
             ("NAME_URL", "https://user:geheimnis℀@host/"),
             ("NAME_URL", "https://user:geheimnis"),
             ("NAME_URL", "https://[geheimnis"),
+            ("HEARTBEAT_URL", "http://ping.test/geheimnis"),
+            ("HEARTBEAT_URL", "ping.test/geheimnis"),
+            ("HEARTBEAT_URL", "https:///geheimnis"),
+            ("HEARTBEAT_URL", "ftp://localhost/geheimnis"),
+            ("OVERDUE_AFTER", "six hours"),
         ],
     )
     def test_a_malformed_value(
@@ -276,3 +285,26 @@ def test_secrets_are_known_and_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"p%40ssword", "p@ssword", "the-key", "word", "token=abc"} <= secrets
     assert not [secret for secret in secrets if secret in repr(settings)]
     assert load_settings({"benchmark": "SPY"}).settings.secrets() == secrets
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://ping.test/0f8fad5b-d9cb-469f/a%2Fb?token=abcd",
+        "http://127.0.0.1:8000/0f8fad5b",
+        "http://[::1]/0f8fad5b",
+        "https://me:word@ping.test/",
+    ],
+)
+def test_the_heartbeats_address_is_secret_whole_and_by_its_path(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHA_MONDAY_HEARTBEAT_URL", url)
+    settings = load_settings().settings
+    secrets = settings.secrets()
+    assert url in secrets
+    assert "" not in secrets
+    path, _, query = url.split("/", 3)[3].partition("?")
+    assert not path or {path, f"/{path}", unquote(f"/{path}")} <= secrets
+    assert not query or query in secrets
+    assert ("word" in secrets) == ("word" in url)
+    assert url not in repr(settings)
+    assert settings.provider_settings == {}, "it is no provider's address"

@@ -16,6 +16,7 @@ from core.services import Access, open_services
 from core.settings import Settings, load_settings
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar
 from db.records import Action
+from tests.databases import as_superuser
 from tests.fakes import FixedClock
 
 NOW = datetime(2024, 11, 21, 17, 0, tzinfo=EXCHANGE_ZONE)
@@ -79,7 +80,7 @@ def settings_for(conninfo: str, **values: Any) -> Settings:
 
 def stand_still(conninfo: str) -> None:
     """Gives whatever the database timed by its own clock a time of the history: what is drawn must not change."""
-    with psycopg.connect(conninfo) as connection:
+    with psycopg.connect(as_superuser(conninfo)) as connection:
         connection.execute("set session_replication_role = replica")
         connection.execute(
             """
@@ -93,6 +94,8 @@ def stand_still(conninfo: str) -> None:
             "update scheduler_state set value = value || %s, updated_at = %s where name like 'job:%%'",
             (Jsonb({"who": "server:7", "took_s": 0.4}), NOW),
         )
+        # Half of a rest is drawn.
+        connection.execute("update waiting_days set next_try_at = last_tried_at + interval '5 minutes'")
 
 
 async def fill(settings: Settings) -> None:

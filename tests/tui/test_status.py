@@ -1,7 +1,7 @@
 """The status line never lies: every state has its words."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -9,7 +9,7 @@ from core.catch_up import DueKind, NextDue, Report
 from core.leading import LeaderView
 from core.pausing import Pause
 from core.schedule_view import WhoSchedules
-from core.scheduler import Phase, SchedulerState
+from core.scheduler_state import Phase, SchedulerState
 from core.trading_calendar import EXCHANGE_ZONE
 from core.weeks import Delay
 from db.errors import AlphaMondayError, DatabaseUnavailableError
@@ -101,6 +101,18 @@ def test_no_source_is_told_only_to_who_can_change_it() -> None:
     assert notices(replace(without, mode=Mode.READ_ONLY), NOW, COMMANDS) == []
     broken = replace(without, source_problem=AlphaMondayError("No such source.", "Name another."))
     assert [each.plain for each in notices(broken, NOW, COMMANDS)] == ["! No such source. Name another."]
+
+
+def test_a_week_that_was_not_opened_is_told_with_the_key_that_opens_it() -> None:
+    told = notices(replace(OPEN, who_schedules=replace(LED, missed=date(2024, 11, 18))), NOW, COMMANDS)
+    assert [line.plain for line in told] == [
+        "! The week of 2024-11-18 was not opened. n opens it late, if its picks were made in time."
+    ]
+
+
+def test_a_connection_that_may_be_unencrypted_is_told_literally() -> None:
+    told = notices(replace(OPEN, transport_problem="[b]db.example\x1b[2J may be"), NOW, COMMANDS)
+    assert [line.plain for line in told] == ["! [b]db.example␛[2J may be"]
 
 
 def test_the_line_leaves_out_what_is_only_convenient() -> None:

@@ -1,32 +1,20 @@
 """The command that looks at everything the product needs and says what is wrong and what to do."""
 
 import argparse
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from core.diagnosis import Finding, database_findings, disk_finding, heartbeat_finding
 from core.logs import redacted
-from core.services import Access, open_address, pick_source_called, price_chain, rules_of
+from core.services import pick_source_called, price_chain, rules_of
 from core.settings import PREFIX, LoadedSettings, Settings
 from core.trading_calendar import LAST_YEAR, TradingCalendar
-from db import migrate
-from db.database import Database
 from db.errors import AlphaMondayError
 from tui.output import basis_words, print_json, print_line
 
-OLDEST_SERVER = 150000
-DRIFT_ALLOWED = timedelta(seconds=5)
 FAILED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one look found; `remedy` is empty where nothing is wrong."""
-
-    name: str
-    ok: bool
-    message: str
-    remedy: str = ""
 
 
 class Problem(AlphaMondayError):  # noqa: N818 - a finding that is told, not an error that is raised far
@@ -36,10 +24,11 @@ class Problem(AlphaMondayError):  # noqa: N818 - a finding that is told, not an 
 async def doctor(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Prints a line for each thing looked at; exit 1 on any problem."""
     settings, secrets = loaded.settings, loaded.settings.secrets()
-    findings = await _database(settings)
+    findings = [*await database_findings(settings), *await asyncio.to_thread(_disk, settings)]
     findings.append(await _look("calendar", _calendar, settings))
     findings.append(await _look("price source", _price_source, settings))
     findings.append(await _look("pick source", _pick_source, settings))
+    findings.append(heartbeat_finding(settings))
     findings = [
         replace(found, message=redacted(found.message, secrets), remedy=redacted(found.remedy, secrets))
         for found in findings
@@ -75,48 +64,14 @@ async def _look(name: str, check: Callable[[Settings], Awaitable[str]], settings
         )
 
 
-async def _database(settings: Settings) -> list[Finding]:
-    """The database, its tables and its clock, which can be looked at only where the one before is well."""
-    findings: list[Finding] = []
+def _disk(settings: Settings) -> list[Finding]:
+    """The disk of the embedded database, once there is one."""
+    if settings.database_url is not None or not settings.data_dir.exists():
+        return []
     try:
-        async with (
-            open_address(settings, Access.READ) as conninfo,
-            Database(conninfo, read_only=True) as database,
-            database.connection() as connection,
-        ):
-            findings.append(_server(connection.info.server_version, settings))
-            problem = migrate.problem(await migrate.check(connection), may_be_behind=False)
-            findings.append(
-                Finding("migrations", False, problem.message, problem.remedy)
-                if problem
-                else Finding("migrations", True, "the tables are those of this version")
-            )
-            cursor = await connection.execute("select clock_timestamp()")
-            row = await cursor.fetchone()
-            assert row is not None  # a select without FROM has one row
-            findings.append(_clock(datetime.now(UTC) - row[0]))
-    except AlphaMondayError as exc:
-        findings.append(Finding("database", False, exc.message, exc.remedy))
-    return findings
-
-
-def _server(version: int, settings: Settings) -> Finding:
-    shown = f"PostgreSQL {version // 10000}.{version % 10000}"
-    if version < OLDEST_SERVER:
-        return Finding("database", False, f"{shown} is too old", "Use PostgreSQL 15 or newer.")
-    where = "at DATABASE_URL" if settings.database_url else f"embedded, in {settings.data_dir}"
-    return Finding("database", True, f"{shown} {where}")
-
-
-def _clock(drift: timedelta) -> Finding:
-    if abs(drift) > DRIFT_ALLOWED:
-        return Finding(
-            "clock",
-            False,
-            f"this machine's clock and the database's differ by {abs(drift).total_seconds():.0f} s",
-            "Synchronise both with a time server.",
-        )
-    return Finding("clock", True, "agrees with the database's")
+        return [disk_finding(settings)]
+    except OSError as exc:
+        return [Finding("disk", False, f"it cannot be asked: {exc.strerror}", "Look at the disk and its mount.")]
 
 
 async def _calendar(_: Settings) -> str:

@@ -21,6 +21,7 @@ from tui.output import (
     print_line,
     print_table,
 )
+from tui.shell.operating import tell_pause
 
 NO_BATCHES = "There are no batches yet: alpha-monday open or alpha-monday backfill makes the first."
 
@@ -29,6 +30,8 @@ async def latest(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Prints the newest batch, its picks and its latest checkpoint."""
     async with open_services(loaded.settings, Access.READ, with_sources=False) as services:
         detail = await batch_detail(services)
+        if not args.json:
+            await tell_pause(services)
     day = detail.days[-1] if detail and detail.days else None
     if args.json:
         print_json(
@@ -73,6 +76,8 @@ async def batches(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     status = BatchStatus(args.status) if args.status else None
     async with open_services(loaded.settings, Access.READ, with_sources=False) as services:
         page = await batch_page(services, cursor=args.cursor, limit=args.limit, status=status)
+        if not args.json:
+            await tell_pause(services)
     if args.json:
         print_json({"batches": [batch_json(row) for row in page.batches], "next_cursor": page.next_cursor})
         return 0

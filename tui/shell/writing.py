@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from core import backfill as backfilling
@@ -17,7 +17,10 @@ from core import batches
 from core.catch_up import Report
 from core.csv_rows import decode_text
 from core.due_work import run_due_work
+from core.health import note_tick
+from core.heartbeat import Heartbeat
 from core.logs import redacted
+from core.pausing import Pause, read_pause
 from core.picks.file import parse_picks, read_picks_file
 from core.picks.source import PickDraft
 from core.scheduler import Scheduler
@@ -103,12 +106,40 @@ async def fail(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 
 async def once(args: argparse.Namespace, loaded: LoadedSettings) -> int:
-    """Does all work due, or that was due at `--as-of`, and ends."""
+    """Does all work due, or that was due at `--as-of`, and ends; during a pause it does nothing."""
     with _stop_on_signals(UNFINISHED) as stopping:
         async with open_services(loaded.settings, Access.WRITE) as services:
             _require_everything(services)
-            done = await run_until(stopping, run_due_work(services, args.as_of, stopping=stopping.is_set))
-    return _tell(args, loaded, done[0] if done else Report(), stopped=stopping.is_set())
+            async with services.database.connection() as connection:
+                paused = await read_pause(connection)
+            if paused is not None:
+                return _tell_paused(args, paused)
+            report = await run_until(stopping, _work_once(services, args.as_of, stopping))
+    return _tell(args, loaded, report or Report(), stopped=stopping.is_set())
+
+
+async def _work_once(services: Services, as_of: datetime | None, stopping: asyncio.Event) -> Report:
+    """One catch-up; for the present it counts as a look for work, and calls the heartbeat's address."""
+    report, planned = await run_due_work(services, as_of, stopping=stopping.is_set)
+    if as_of is None and not stopping.is_set():
+        await note_tick(services, planned)
+        heartbeat = Heartbeat(services)
+        try:
+            await heartbeat.beat(report)
+        finally:
+            await heartbeat.close()
+    return report
+
+
+def _tell_paused(args: argparse.Namespace, paused: Pause) -> int:
+    """Says that nothing was done, and why."""
+    if args.json:
+        print_json(Report().counts())
+    log.warning(
+        "nothing is done while the schedulers are paused; alpha-monday resume lets them go on",
+        extra={"event": "paused", "who": paused.who, "since": paused.since.isoformat(), "reason": paused.reason},
+    )
+    return UNFINISHED
 
 
 async def headless(_: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -175,18 +206,31 @@ def _tell(
             f"days computed {counts['computed']}, skipped {counts['skipped']}, waiting {counts['waiting']}."
         )
     secrets = loaded.settings.secrets()
+    is_logging = args.command is None  # then stderr holds the log's lines, and not sentences
     for run_date, delay in report.unopened.items():
-        _note(args, "week_unopened", f"{run_date} not opened: {redacted(delay.detail, secrets)}")
-    for detail in sorted({redacted(delay.detail, secrets) for delay in report.delays}):
-        _note(args, "day_waits", f"waiting: {detail}")
+        detail = redacted(delay.detail, secrets)
+        sentence = f"{run_date} not opened: {detail}"
+        if is_logging:
+            log.warning(
+                sentence,
+                extra={
+                    "event": "week_unopened",
+                    "run_date": run_date.isoformat(),
+                    "cause": delay.cause,
+                    "detail": detail,
+                },
+            )
+        else:
+            print_line(sentence, error=True)
+    for cause, detail in sorted({(delay.cause, redacted(delay.detail, secrets)) for delay in report.delays}):
+        if is_logging:
+            log.warning("waiting: %s", detail, extra={"event": "day_waits", "cause": cause, "detail": detail})
+        else:
+            print_line(f"waiting: {detail}", error=True)
     if stopped:
-        _note(args, "stopped", "Stopped before everything was done; run it again to go on.")
+        sentence = "Stopped before everything was done; run it again to go on."
+        if is_logging:
+            log.warning(sentence, extra={"event": "stopped"})
+        else:
+            print_line(sentence, error=True)
     return UNFINISHED if report.is_unfinished or stopped else 0
-
-
-def _note(args: argparse.Namespace, event: str, sentence: str) -> None:
-    """What is left, on stderr: a line for people, or one of the log's where that is what stderr holds."""
-    if args.command is None:
-        log.warning(sentence, extra={"event": event})
-    else:
-        print_line(sentence, error=True)

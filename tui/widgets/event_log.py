@@ -26,7 +26,7 @@ _WITH_SECONDS = 19
 # What a summary is made of, in this order, where the payload has it.
 _TELLING = (
     "checkpoint_date", "run_date", "reason", "symbol", "symbols", "split", "stored", "answered", "pick_source",
-    "source", "basis", "computed", "skipped", "cause", "detail",
+    "source", "basis", "computed", "skipped", "cause", "detail", "who", "paused_by", "paused_since",
 )  # fmt: skip
 _KEYS_BY_TYPE = {str(type_): keys for type_, keys in PAYLOAD_KEYS.items()}
 _COUNTS = frozenset({"computed", "skipped"})

@@ -25,12 +25,11 @@ def demo(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     """The conninfo of the demo's database, on the tests' server."""
 
     @asynccontextmanager
-    async def on_the_tests_server(_: Settings, access: Access, *, name: str) -> AsyncIterator[str]:
+    async def on_the_tests_server(_: Settings, access: Access, name: str) -> AsyncIterator[tuple[str, None]]:
         assert access is Access.WRITE
-        yield server.conninfo(name)
+        yield server.conninfo(name), None
 
-    monkeypatch.setattr("core.services.open_address", on_the_tests_server)
-    monkeypatch.setattr("core.demo.open_address", on_the_tests_server)
+    monkeypatch.setattr("core.services._address", on_the_tests_server)
     yield server.conninfo(DEMO_DATABASE)
     drop_database(server.conninfo("postgres"), DEMO_DATABASE)
 

@@ -115,17 +115,38 @@ def test_attempts_count_and_pauses_grow_for_the_present_alone(
     typed = ("--headless", "--once", "--json")
     for attempt, minutes in enumerate((5, 10, 20, 40), 1):
         assert alpha_monday(*typed).json == counts(waiting=1)
-        assert waiting(conninfo) == [(TUESDAY, "close_missing", attempt, timedelta(minutes=minutes))]
-        clock.instant += timedelta(minutes=minutes, seconds=-1)
+        [(_, cause, attempts, rest)] = waiting(conninfo)
+        assert (cause, attempts) == ("close_missing", attempt)
+        assert timedelta(minutes=minutes) / 2 <= rest < timedelta(minutes=minutes), "half of it is drawn"
+        clock.instant += rest - timedelta(seconds=1)
         resting = alpha_monday(*typed)
         assert (resting.code, resting.json) == (3, counts(waiting=1)), "it rests, and is still due"
         assert waiting(conninfo)[0][2] == attempt, "nobody was asked"
         clock.instant += timedelta(seconds=1)
 
     alpha_monday(*typed)
-    assert waiting(conninfo)[0][2:] == (5, timedelta(minutes=80))
-    assert alpha_monday(*typed, "--as-of", instant(TUESDAY)).code == 3
-    assert waiting(conninfo)[0][2:] == (6, timedelta(hours=2)), "--as-of does not rest, and the pause is bounded"
+    [(_, _, attempts, rest)] = waiting(conninfo)
+    assert (attempts, timedelta(minutes=40) <= rest < timedelta(minutes=80)) == (5, True)
+    for attempt in range(6, 12):
+        assert alpha_monday(*typed, "--as-of", instant(TUESDAY)).code == 3, "--as-of does not rest"
+        [(_, _, attempts, rest)] = waiting(conninfo)
+        assert (attempts, timedelta(hours=1) <= rest < timedelta(hours=2)) == (attempt, True), "a rest is bounded"
+
+
+def test_the_days_of_one_transaction_come_back_together_and_those_of_others_do_not(
+    opened: Market, conninfo: str, alpha_monday: CommandLine
+) -> None:
+    """A source is asked once for all of them, and processes do not ask it all at the same moment."""
+    opened.prices.unlink()
+    rests = set()
+    for _ in range(4):
+        once(alpha_monday, instant(MONDAY, 3))
+        rows = waiting(conninfo)
+        assert len(rows) == 3
+        spread = [row[3] for row in rows]
+        assert max(spread) - min(spread) < timedelta(milliseconds=1)
+        rests.add(round(rows[0][3] / timedelta(minutes=5) / 2 ** (rows[0][2] - 1), 6))
+    assert len(rests) == 4
 
 
 def test_a_passed_monday_is_missed_once_and_says_why(opened: Market, alpha_monday: CommandLine) -> None:

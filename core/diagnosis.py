@@ -1,0 +1,205 @@
+"""What `doctor` finds out about the database and the schedulers: each finding says what is wrong and what to do."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from core.leading import HEARTBEAT_EVERY, TICKS_FACT, leader_in, ticks_in
+from core.pausing import PAUSE_FACT, pause_in
+from core.services import Access, open_address
+from core.settings import PREFIX, Settings
+from core.trading_calendar import EXCHANGE_ZONE
+from core.weekly_backup import BackupView, last_backup
+from db import leadership, migrate
+from db.database import Database
+from db.errors import AlphaMondayError
+from db.leadership import Lead
+from db.records import SchedulerFact
+from db.transport import transport_problem
+
+OLDEST_SERVER = 150000
+DRIFT_ALLOWED = timedelta(seconds=5)
+OLDEST_BACKUP = timedelta(days=8)  # one a week, and a day's grace
+LEAST_FREE_BYTES = 500 * 1000**2
+_HANGS_FROM = 3 * HEARTBEAT_EVERY
+_PAGE = "docs/operations.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look found; `remedy` is empty where nothing is to be done."""
+
+    name: str
+    ok: bool
+    message: str
+    remedy: str = ""
+
+
+async def database_findings(settings: Settings) -> list[Finding]:
+    """The database, its tables and what they tell, as far as each can be looked at."""
+    findings: list[Finding] = []
+    try:
+        async with (
+            open_address(settings, Access.READ) as conninfo,
+            Database(conninfo, read_only=True) as database,
+            database.connection() as connection,
+        ):
+            findings.append(server_finding(connection.info.server_version, settings))
+            findings.append(transport_finding(conninfo))
+            findings.append(await _pooler(database, connection))
+            findings.append(timeline_finding(are_told=database.timelines.are_told))
+            findings.append(await _clock(connection))
+            problem = migrate.problem(await migrate.check(connection), may_be_behind=False)
+            if problem is not None:
+                findings.append(Finding("migrations", False, problem.message, problem.remedy))
+                return findings
+            findings.append(Finding("migrations", True, "the tables are those of this version"))
+            facts, lead = await leadership.facts(connection), await leadership.lead(connection)
+            findings += [pause_finding(facts), leader_finding(facts, lead)]
+            if settings.database_url is None:
+                findings.append(backup_finding(last_backup(facts), datetime.now(UTC)))
+    except AlphaMondayError as exc:
+        findings.append(Finding("database", False, exc.message, exc.remedy))
+    return findings
+
+
+def server_finding(version: int, settings: Settings) -> Finding:
+    """Whether the server is new enough; `version` is libpq's number, 150004 for 15.4."""
+    shown = f"PostgreSQL {version // 10000}.{version % 10000}"
+    if version < OLDEST_SERVER:
+        return Finding("database", False, f"{shown} is too old", "Use PostgreSQL 15 or newer.")
+    where = "at DATABASE_URL" if settings.database_url else f"embedded, in {settings.data_dir}"
+    return Finding("database", True, f"{shown} {where}")
+
+
+def transport_finding(conninfo: str) -> Finding:
+    """Whether what travels to the server can be read on the way."""
+    if (problem := transport_problem(conninfo)) is not None:
+        return Finding("transport", False, problem, f"See {_PAGE}.")
+    return Finding("transport", True, "local, or encrypted")
+
+
+async def _pooler(database: Database, connection: AsyncConnection[Any]) -> Finding:
+    async with database.dedicated() as other:
+        told = connection.info.backend_pid
+        return pooler_finding(told, await _backend_pid(connection), await _backend_pid(other))
+
+
+async def _backend_pid(connection: AsyncConnection[Any]) -> int:
+    cursor = await connection.execute("select pg_backend_pid()")
+    [row] = await cursor.fetchall()
+    return int(row[0])
+
+
+def pooler_finding(told: int, own: int, other: int) -> Finding:
+    """Whether a pooler stands between: the session that was told at the start, that of a statement, another client's.
+
+    Two clients that are connected at the same time share a session only where a pooler lends it by the transaction.
+    """
+    if own == other:
+        return Finding(
+            "pooler",
+            False,
+            "a pooler lends its sessions by the transaction, which breaks LISTEN and the leader's lock",
+            f"Point DATABASE_URL at the server itself, or at a pool in session mode; see {_PAGE}.",
+        )
+    if told != own:
+        return Finding(
+            "pooler",
+            True,
+            "a pooler stands between; it has to pool by the session, for LISTEN and the leader's lock",
+            f"Make sure that it does, or point DATABASE_URL at the server itself; see {_PAGE}.",
+        )
+    return Finding("pooler", True, "none stands between")
+
+
+def timeline_finding(*, are_told: bool) -> Finding:
+    """Whether an old primary that comes back after a failover would be recognised."""
+    if are_told:
+        return Finding("failover", True, "the server tells its timeline: an old primary that comes back is refused")
+    return Finding(
+        "failover",
+        True,
+        "the server does not tell its timeline: an old primary that comes back is not recognised",
+        f"Leave fencing to the service that runs the server; see {_PAGE}.",
+    )
+
+
+async def _clock(connection: AsyncConnection[Any]) -> Finding:
+    cursor = await connection.execute("select clock_timestamp()")
+    [row] = await cursor.fetchall()
+    return clock_finding(datetime.now(UTC) - row[0])
+
+
+def clock_finding(drift: timedelta) -> Finding:
+    """Whether this machine's clock and the server's agree."""
+    if abs(drift) > DRIFT_ALLOWED:
+        return Finding(
+            "clock",
+            False,
+            f"this machine's clock and the database's differ by {abs(drift).total_seconds():.0f} s",
+            "Synchronise both with a time server.",
+        )
+    return Finding("clock", True, "agrees with the database's")
+
+
+def pause_finding(facts: Mapping[str, SchedulerFact]) -> Finding:
+    """Whether the schedulers are paused."""
+    if (found := pause_in(facts.get(PAUSE_FACT))) is not None:
+        return Finding("pause", False, f"the schedulers are paused {found.words}", "alpha-monday resume ends it.")
+    return Finding("pause", True, "the schedulers are not paused")
+
+
+def leader_finding(facts: Mapping[str, SchedulerFact], lead: Lead) -> Finding:
+    """Who schedules, and when work was looked for last. That nobody leads is no problem: a timer may do the work."""
+    leader, ticks = leader_in(facts, lead), ticks_in(facts.get(TICKS_FACT))
+    looked = f"; the last look for work was {_told(ticks.last_at)}" if ticks else ""
+    if leader is None and ticks is None:
+        start = "Run alpha-monday --headless as a service, or --headless --once from a timer."
+        return Finding("scheduler", True, "none has ever run", start)
+    if leader is None:
+        return Finding("scheduler", True, f"none leads{looked}")
+    if not leader.is_alive:
+        return Finding("scheduler", True, f"none leads; {leader.who} led last{looked}")
+    age = f"its last sign of life is {leader.heartbeat_age.total_seconds():,.0f} s old"
+    if leader.heartbeat_age >= _HANGS_FROM:
+        stuck = "Look whether its machine or its disk is stuck; end it, and another takes over."
+        return Finding("scheduler", False, f"{leader.who} leads and hangs: {age}{looked}", stuck)
+    return Finding("scheduler", True, f"{leader.who} leads since {_told(leader.since)}; {age}{looked}")
+
+
+def backup_finding(last: BackupView | None, now: datetime) -> Finding:
+    """Whether the embedded database was backed up within its week; `last` is the last attempt."""
+    if last is None:
+        return Finding("backup", True, "none was made yet; a scheduler makes one a week once there is a batch")
+    advice = "Look at the scheduler's log, or make one by hand: alpha-monday db backup FILE."
+    if last.problem:
+        newest = f"; the newest is {last.file}" if last.file else ""
+        return Finding("backup", False, f"the last one failed: {last.problem}{newest}", advice)
+    if now - last.at > OLDEST_BACKUP:
+        return Finding("backup", False, f"the last one was made {_told(last.at)}", advice)
+    return Finding("backup", True, f"{last.file or 'a file'}, made {_told(last.at)}")
+
+
+def disk_finding(settings: Settings) -> Finding:
+    """Whether the embedded database has room to grow. Raises OSError where its disk cannot be asked."""
+    free = shutil.disk_usage(settings.data_dir).free
+    shown = f"{free / 1000**2:,.0f} MB free for {settings.data_dir}"
+    if free < LEAST_FREE_BYTES:
+        return Finding("disk", False, shown, "Make room, or move the database to a larger disk.")
+    return Finding("disk", True, shown)
+
+
+def heartbeat_finding(settings: Settings) -> Finding:
+    """Whether a heartbeat is set. It is not called: that would tell the monitor that all is well."""
+    if settings.heartbeat_url is None:
+        return Finding("heartbeat", True, f"not set ({PREFIX}HEARTBEAT_URL): nobody is told when no scheduler runs")
+    return Finding("heartbeat", True, "set, and called by the scheduler alone")
+
+
+def _told(instant: datetime) -> str:
+    return f"{instant.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M} exchange time"

@@ -1,0 +1,144 @@
+"""Whether the schedulers keep up: how long ago one looked for work, what is due, and what is overdue."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.catch_up import Existing, Plan, opening_passed
+from core.due_work import load
+from core.leading import TICKS_FACT, leader_in, ticks_in
+from core.pausing import PAUSE_FACT, Pause, pause_in
+from core.services import Services
+from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar, batch_days, monday_of
+from core.weekly_backup import last_backup
+from core.weeks import Rules
+from db import leadership
+from db.records import SchedulerFact
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Days of active batches that are due and unwritten, those of them that are overdue, and when the oldest fell due.
+
+    `opening_missed` says that this week's opening has ended and left no batch, where there are batches before.
+    """
+
+    due: int
+    overdue: int
+    oldest_due_at: datetime | None
+    opening_missed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a probe is told. `problems` make it unhealthy; `notes` are worth knowing and do not. Sentences, both.
+
+    `last_tick_age` is never negative; None where no scheduler has looked for work yet.
+    """
+
+    problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    last_tick_at: datetime | None = None
+    last_tick_age: timedelta | None = None
+    leader: str | None = None
+    leader_alive: bool = False
+    paused: Pause | None = None
+    backlog: Backlog | None = None
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def backlog(
+    existing: Existing, calendar: TradingCalendar, rules: Rules, now: datetime, overdue_after: timedelta
+) -> Backlog:
+    """What is due at `now` and unwritten. A day is overdue once `overdue_after` has passed since it fell due."""
+    due_at = [
+        fell_due
+        for active in existing.active
+        for day in batch_days(active.batch.run_date)
+        if day not in active.written and (fell_due := rules.due_at(calendar, day)) <= now
+    ]
+    monday = monday_of(calendar.exchange_date(now))
+    return Backlog(
+        due=len(due_at),
+        overdue=sum(now - fell_due > overdue_after for fell_due in due_at),
+        oldest_due_at=min(due_at, default=None),
+        opening_missed=not existing.this_week_opened
+        and opening_passed(existing.first_run_date, monday, calendar, rules, now),
+    )
+
+
+async def read_backlog(services: Services) -> Backlog:
+    """What is due now and unwritten. Raises a DatabaseError."""
+    now = services.clock.now()
+    async with services.database.snapshot() as connection:
+        existing = await load(connection, services, now)
+    return backlog(existing, services.calendar, services.rules, now, services.settings.overdue_after)
+
+
+async def read_health(services: Services, max_age: timedelta) -> Health:
+    """The schedulers' health, read in one snapshot. A tick older than `max_age` is a problem, unless they are paused.
+
+    Raises a DatabaseError.
+    """
+    now = services.clock.now()
+    async with services.database.snapshot() as connection:
+        existing = await load(connection, services, now)
+        facts = await leadership.facts(connection)
+        lead = await leadership.lead(connection)
+    behind = backlog(existing, services.calendar, services.rules, now, services.settings.overdue_after)
+    ticks, paused, leader = ticks_in(facts.get(TICKS_FACT)), pause_in(facts.get(PAUSE_FACT)), leader_in(facts, lead)
+    last_tick_at = ticks.last_at if ticks else None
+    problems = [] if paused else _tick_problems(last_tick_at, now, max_age)
+    if behind.overdue and behind.oldest_due_at is not None:
+        count = "1 day is overdue: it" if behind.overdue == 1 else f"{behind.overdue:,} days are overdue: the oldest"
+        problems.append(f"{count} fell due {_told(behind.oldest_due_at)} and is not written.")
+    return Health(
+        problems=tuple(problems),
+        notes=tuple(_notes(paused, behind, facts)),
+        last_tick_at=last_tick_at,
+        last_tick_age=max(now - last_tick_at, timedelta(0)) if last_tick_at else None,
+        leader=leader.who if leader else None,
+        leader_alive=bool(leader and leader.is_alive),
+        paused=paused,
+        backlog=behind,
+    )
+
+
+def _tick_problems(last_tick_at: datetime | None, now: datetime, max_age: timedelta) -> list[str]:
+    if last_tick_at is None:
+        return ["No scheduler has looked for work yet."]
+    if now - last_tick_at > max_age:
+        return [f"No scheduler has looked for work since {_told(last_tick_at)}."]
+    if last_tick_at - now > max_age:
+        # Taken for a fresh one, it would hide a dead scheduler for as long as the clocks are apart.
+        return [f"The last look for work is dated {_told(last_tick_at)}, which is in the future: a clock is wrong."]
+    return []
+
+
+def _notes(paused: Pause | None, behind: Backlog, facts: Mapping[str, SchedulerFact]) -> list[str]:
+    notes = []
+    if paused is not None:
+        notes.append(f"The schedulers are paused {paused.words}.")
+    if behind.opening_missed:
+        notes.append("This week's opening has passed and left no batch.")
+    backup = last_backup(facts)
+    if backup is not None and backup.problem:
+        notes.append(f"The last backup failed: {backup.problem}")
+    return notes
+
+
+def _told(instant: datetime) -> str:
+    return f"{instant.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M} exchange time"
+
+
+async def note_tick(services: Services, planned: Plan) -> None:
+    """Notes that work was looked for now, by a process that does not lead. Raises a DatabaseError."""
+    async with services.database.transaction() as connection:
+        before = ticks_in(await leadership.fact(connection, TICKS_FACT))
+        idle = (before.idle if before else 0) + 1 if planned.is_idle else 0
+        value = {"last_at": services.clock.now().isoformat(), "idle": idle}
+        await leadership.note(connection, TICKS_FACT, value)

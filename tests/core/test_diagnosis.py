@@ -1,0 +1,189 @@
+"""What doctor finds: each finding in each of its states, and what is looked at in a real database."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from core import diagnosis, leading
+from core.diagnosis import (
+    Finding,
+    backup_finding,
+    clock_finding,
+    database_findings,
+    disk_finding,
+    heartbeat_finding,
+    leader_finding,
+    pause_finding,
+    pooler_finding,
+    server_finding,
+    timeline_finding,
+    transport_finding,
+)
+from core.leading import LEADER_FACT, TICKS_FACT, Ticks
+from core.pausing import PAUSE_FACT, pause
+from core.settings import Settings
+from core.weekly_backup import BackupView
+from db import leadership
+from db.database import Database
+from db.leadership import Lead
+from db.records import SchedulerFact
+from tests.core.world import World
+from tests.fakes import exchange
+
+NOW = exchange("2026-11-24", "12:00")
+
+
+def settings(conninfo: str | None = None, **values: Any) -> Settings:
+    return Settings.model_construct(
+        database_url=None if conninfo is None else SecretStr(conninfo), provider_settings={}, **values
+    )
+
+
+def fact(name: str, age: timedelta = timedelta(0), **value: Any) -> dict[str, SchedulerFact]:
+    return {name: SchedulerFact(name, value, NOW - age)}
+
+
+@pytest.mark.parametrize(("version", "ok"), [(140012, False), (150000, True), (180003, True)])
+def test_the_server(version: int, ok: bool) -> None:
+    found = server_finding(version, settings("host=x"))
+    assert (found.ok, bool(found.remedy)) == (ok, not ok)
+    assert f"PostgreSQL {version // 10000}.{version % 100}" in found.message
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "ok"),
+    [("host=/run", True), ("host=db.test sslmode=verify-full", True), ("host=db.test sslmode=prefer", False)],
+)
+def test_the_transport(conninfo: str, ok: bool) -> None:
+    found = transport_finding(conninfo)
+    assert (found.ok, bool(found.remedy)) == (ok, not ok)
+
+
+@pytest.mark.parametrize(
+    ("told", "own", "other", "ok", "said"),
+    [
+        (11, 11, 12, True, "none stands between"),
+        (99, 11, 12, True, "by the session"),
+        (99, 11, 11, False, "by the transaction"),
+        (11, 11, 11, False, "by the transaction"),
+    ],
+)
+def test_a_pooler_is_told_by_whose_sessions_it_lends(told: int, own: int, other: int, ok: bool, said: str) -> None:
+    found = pooler_finding(told, own, other)
+    assert (found.ok, said in found.message) == (ok, True)
+    assert bool(found.remedy) == (told != own or not ok)
+
+
+def test_a_server_that_does_not_tell_its_timeline_is_named() -> None:
+    assert timeline_finding(are_told=True).remedy == ""
+    assert "docs/operations.md" in timeline_finding(are_told=False).remedy
+
+
+@pytest.mark.parametrize(("drift", "ok"), [(5, True), (-5, True), (5.1, False), (-7200, False)])
+def test_the_clock(drift: float, ok: bool) -> None:
+    assert clock_finding(timedelta(seconds=drift)).ok is ok
+
+
+def test_a_pause_is_a_problem_and_says_how_it_ends() -> None:
+    assert pause_finding({}).ok
+    found = pause_finding(fact(PAUSE_FACT, who="ann", since=NOW.isoformat(), reason="moving"))
+    assert not found.ok
+    assert found.message == "the schedulers are paused by ann since 2026-11-24 12:00 exchange time: moving"
+    assert "alpha-monday resume" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("age", "is_held", "ok", "said"),
+    [
+        (None, False, True, "none has ever run"),
+        (0, True, True, "one:1 leads since 2026-11-24 12:00"),
+        (179, True, True, "179 s old"),
+        (180, True, False, "leads and hangs"),
+        (7200, False, True, "none leads; one:1 led last"),
+    ],
+)
+def test_the_scheduler(age: int | None, is_held: bool, ok: bool, said: str) -> None:
+    told = {} if age is None else fact(LEADER_FACT, timedelta(seconds=age), who="one:1", since=NOW.isoformat())
+    found = leader_finding(told, Lead(is_held, is_replica=False, server_time=NOW))
+    assert (found.ok, said in found.message) == (ok, True), found
+    assert bool(found.remedy) == (not ok or age is None)
+
+
+def test_a_timer_that_works_without_a_leader_is_told_by_its_last_look() -> None:
+    found = leader_finding(fact(TICKS_FACT, last_at=NOW.isoformat(), idle=3), Lead(False, False, NOW))
+    assert found == Finding("scheduler", True, "none leads; the last look for work was 2026-11-24 12:00 exchange time")
+
+
+@pytest.mark.parametrize(
+    ("last", "ok", "said"),
+    [
+        (None, True, "none was made yet"),
+        (BackupView(NOW - timedelta(days=8), "a.dump", ""), True, "a.dump, made 2026-11-16"),
+        (BackupView(NOW - timedelta(days=8, seconds=1), "a.dump", ""), False, "made 2026-11-16"),
+        (BackupView(NOW, "a.dump", "no room"), False, "failed: no room; the newest is a.dump"),
+        (BackupView(NOW, "", "no room"), False, "failed: no room"),
+    ],
+)
+def test_the_backup(last: BackupView | None, ok: bool, said: str) -> None:
+    found = backup_finding(last, NOW)
+    assert (found.ok, said in found.message) == (ok, True), found
+    assert bool(found.remedy) == (not ok)
+
+
+@pytest.mark.parametrize(("free", "ok"), [(500_000_000, True), (499_999_999, False), (0, False)])
+def test_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, ok: bool) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free}))
+    found = disk_finding(settings(data_dir=tmp_path))
+    assert (found.ok, bool(found.remedy)) == (ok, not ok)
+    assert str(tmp_path) in found.message
+
+
+def test_the_disk_is_really_asked(tmp_path: Path) -> None:
+    assert "MB free" in disk_finding(settings(data_dir=tmp_path)).message
+    with pytest.raises(OSError, match="gone"):
+        disk_finding(settings(data_dir=tmp_path / "gone"))
+
+
+def test_a_heartbeat_is_told_by_whether_it_is_set() -> None:
+    assert "not set" in heartbeat_finding(settings(heartbeat_url=None)).message
+    found = heartbeat_finding(settings(heartbeat_url=SecretStr("https://ping.test/geheimnis")))
+    assert found.message.startswith("set")
+    assert "ping.test" not in found.message + found.remedy
+
+
+async def test_a_database_is_looked_at_whole(conninfo: str) -> None:
+    world = World(conninfo)
+    names = ["database", "transport", "pooler", "failover", "clock", "migrations", "pause", "scheduler"]
+    found = await database_findings(settings(conninfo))
+    assert [(each.name, each.ok) for each in found] == [(name, True) for name in names]
+    async with world.services() as services, services.database.dedicated() as leader:
+        await pause(services, "ann")
+        await leadership.try_lead(leader)
+        await leading.beat(leader, "one:1", datetime.now(UTC), Ticks(NOW, 0))
+        found = await database_findings(settings(conninfo))
+    assert [each.name for each in found if not each.ok] == ["pause"]
+    assert "one:1 leads since" in found[-1].message
+
+
+async def test_a_real_second_client_has_a_session_of_its_own(conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tells a transaction pooler from none, asked of a real server; and of one whose clients share a session."""
+    [found] = [each for each in await database_findings(settings(conninfo)) if each.name == "pooler"]
+    assert found.message == "none stands between"
+
+    async def shared(_: object) -> int:
+        return 7
+
+    monkeypatch.setattr(diagnosis, "_backend_pid", shared)
+    [found] = [each for each in await database_findings(settings(conninfo)) if each.name == "pooler"]
+    assert not found.ok
+
+
+async def test_tables_that_do_not_fit_end_the_look_and_nothing_is_made(bare_conninfo: str) -> None:
+    found = await database_findings(settings(bare_conninfo))
+    assert (found[-1].name, found[-1].ok, "db up" in found[-1].remedy) == ("migrations", False, True)
+    async with Database(bare_conninfo) as database, database.connection() as connection:
+        cursor = await connection.execute("select count(*) from pg_class where relname = 'schema_migrations'")
+        assert await cursor.fetchone() == (0,)
