@@ -106,17 +106,22 @@ def _masked(text: str, password: str) -> str:
     return text
 
 
+def may_not_migrate(connection: psycopg.Connection[Any], said: str) -> DatabaseRefusedError:
+    """The error of a user whom the server, in the words `said`, has refused to change the tables."""
+    query = "select datdba::regrole::text from pg_database where datname = current_database()"
+    (owner,) = connection.execute(query).fetchone() or ("whoever created it",)
+    return DatabaseRefusedError(
+        f"The database user {connection.info.user[:63]!r} may not change the tables: {said}",
+        f"Run `alpha-monday db up` as the owner of the database ({owner}).",
+    )
+
+
 def _failure(connection: psycopg.Connection[Any], command: str, stderr: str) -> DatabaseError:
     said = " ".join(stderr.removeprefix("Error: ").split())[:_SAID_LIMIT] or "it did not say why"
     found = _SQLSTATE.search(stderr)
     state = found[1] if found else ""
     if state == "42501":
-        query = "select datdba::regrole::text from pg_database where datname = current_database()"
-        (owner,) = connection.execute(query).fetchone() or ("whoever created it",)
-        return DatabaseRefusedError(
-            f"The database user {connection.info.user[:63]!r} may not change the tables: {said}",
-            f"Run `alpha-monday db up` as the owner of the database ({owner}).",
-        )
+        return may_not_migrate(connection, said)
     if state == "25006" or state.startswith("53"):
         return translate(psycopg.errors.lookup(state)(said))
     return SchemaError(

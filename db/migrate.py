@@ -29,6 +29,7 @@ select current_schema()::text, (
 )
 """
 _FORGET = "delete from migration_checksums where version not in (select version from schema_migrations)"
+_MAY_RECORD = "select has_table_privilege('migration_checksums', 'insert')"
 _RECORD = """
 insert into migration_checksums (version, sha256)
 select version, sha256
@@ -226,10 +227,14 @@ def _checksums_kept(connection: psycopg.Connection[Any]) -> bool:
 def _forget_checksums(connection: psycopg.Connection[Any]) -> None:
     """Those of migrations that were taken back, by whatever program: their files may change again."""
     if _checksums_kept(connection):
-        connection.execute(_FORGET)
+        try:
+            connection.execute(_FORGET)
+        except psycopg.errors.InsufficientPrivilege as exc:
+            raise dbmate.may_not_migrate(connection, exc.diag.message_primary or "the server did not say why") from exc
 
 
 def _record_checksums(connection: psycopg.Connection[Any], migrations: Sequence[Migration]) -> None:
-    if _checksums_kept(connection):
+    """Those that are missing, where the user may: a writer finds current tables and leaves the rest to their owner."""
+    if _checksums_kept(connection) and connection.execute(_MAY_RECORD).fetchone() == (True,):
         versions = [migration.version for migration in migrations]
         connection.execute(_RECORD, (versions, [migration.sha256 for migration in migrations]))

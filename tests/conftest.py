@@ -8,11 +8,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from db import migrate
 from db.embedded import EmbeddedServer
+from tests.databases import as_owner, cloned, make_template
 
 TEMPLATE = "template_alpha_monday"
 # A test's server may forget everything at a crash; nothing is tested through it that needs more.
@@ -47,34 +46,28 @@ def server(reachable_directory: Path) -> Iterator[EmbeddedServer]:
 @pytest.fixture(scope="session")
 def template(server: EmbeddedServer) -> str:
     """The name of a migrated, empty database."""
-    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
-    migrate.up(server.conninfo(TEMPLATE))
+    make_template(server, TEMPLATE)
     return TEMPLATE
-
-
-def _clone(server: EmbeddedServer, template: str | None) -> Iterator[str]:
-    name = f"test_{os.urandom(6).hex()}"
-    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(template or "template0")
-            )
-        )
-        yield server.conninfo(name)
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
 def conninfo(server: EmbeddedServer, template: str) -> Iterator[str]:
-    """A migrated, empty database of this test's own."""
-    yield from _clone(server, template)
+    """A migrated, empty database of this test's own, reached by a member of alpha_monday_writer and nothing else."""
+    with cloned(server, template) as conninfo:
+        yield conninfo
 
 
 @pytest.fixture
-def bare_conninfo(server: EmbeddedServer) -> Iterator[str]:
-    """A database without a single table."""
-    yield from _clone(server, None)
+def owner_conninfo(conninfo: str) -> str:
+    """The database of `conninfo`, reached by the owner of its tables."""
+    return as_owner(conninfo)
+
+
+@pytest.fixture
+def bare_conninfo(server: EmbeddedServer, template: str) -> Iterator[str]:
+    """A database without a single table, reached by its owner."""
+    with cloned(server, None) as conninfo:
+        yield conninfo
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ _REASONS = {
     "unavailable": "source unavailable",
     "malformed": "source's answer is malformed",
     "not_running": "no scheduler ran",
+    "paused": "schedulers were paused",
     "no_pick_source": "no pick source",
     "picks_not_yet": "no picks in time",
     "picks_unavailable": "pick source unavailable",

@@ -1,5 +1,6 @@
 """Which pick sources there are, by name."""
 
+from core.discreet import DiscreetPicks, discreet
 from core.picks.source import PickOptions, PickSource
 from core.plugins import Registry
 
@@ -24,4 +25,7 @@ def make_pick_source(name: str, options: PickOptions) -> PickSource:
 
     Raises `UnknownSourceError`, `BrokenSourceError` or `MissingSettingError`.
     """
-    return _PICK_SOURCES.make(name, options)
+    if name in _PICK_SOURCES.built_in:
+        return _PICK_SOURCES.make(name, options)
+    with discreet(options):
+        return DiscreetPicks(_PICK_SOURCES.make(name, options), options)

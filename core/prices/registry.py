@@ -1,5 +1,6 @@
 """Which price sources there are, by name."""
 
+from core.discreet import DiscreetPrices, discreet
 from core.plugins import Registry
 from core.prices.source import PriceOptions, PriceSource
 
@@ -25,4 +26,7 @@ def make_price_source(name: str, options: PriceOptions) -> PriceSource:
 
     Raises `UnknownSourceError`, `BrokenSourceError` or `MissingSettingError`.
     """
-    return _PRICE_SOURCES.make(name, options)
+    if name in _PRICE_SOURCES.built_in:
+        return _PRICE_SOURCES.make(name, options)
+    with discreet(options):
+        return DiscreetPrices(_PRICE_SOURCES.make(name, options), options)

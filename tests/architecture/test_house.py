@@ -29,7 +29,15 @@ def test_every_file_says_what_it_owns(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["tui.shell.reading", "tui.shell.writing", "tui.shell.database", "tui.shell.doctor", "tui.shell.config"]
+    "module",
+    [
+        "tui.shell.reading",
+        "tui.shell.writing",
+        "tui.shell.database",
+        "tui.shell.doctor",
+        "tui.shell.config",
+        "tui.shell.operating",
+    ],
 )
 def test_commands_leave_textual_unloaded(module: str) -> None:
     assert "textual" not in modules_after(f"import tui.shell.run, {module}")

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from core.performance import Performance, performance
 from db.embedded import EmbeddedServer
 from db.records import Action, BatchStatus, Batting, FinalExcess
-from tests.core.world import World, cloned
+from tests.core.world import World
+from tests.databases import as_superuser, cloned
 
 MONDAY = date(2020, 1, 6)
 ACTIONS = tuple(Action)
@@ -54,7 +55,7 @@ batches = st.builds(
 
 def write(conninfo: str, drawn: Sequence[Batch]) -> None:
     """Leaves nothing but the rows of `drawn`, one batch a week; days that were not drawn stand as skipped."""
-    with psycopg.connect(conninfo) as connection:
+    with psycopg.connect(as_superuser(conninfo)) as connection:
         connection.execute("set session_replication_role = replica")  # the guards keep rows from being taken away
         connection.execute("truncate events, waiting_days, pick_checkpoint_metrics, checkpoints, picks, batches")
         connection.execute("set session_replication_role = origin")

@@ -20,7 +20,8 @@ from core.services import Services
 from db.embedded import EmbeddedServer
 from db.events import EventType
 from db.records import LoggedEvent
-from tests.core.world import FIRST, SECOND, World, cloned
+from tests.core.world import FIRST, SECOND, World
+from tests.databases import cloned
 from tests.fakes import exchange
 
 WORDS = ("AAPL", "100%", "back\\slash", "_", "réserve", 'say "no"', "a.b", "*")

@@ -22,7 +22,8 @@ from core.settings import Settings
 from core.staging import stage, staged, unstage
 from core.week_list import MissedWeeks, StagedWeek, WeekQuery, WeekRow, WeekSort, batch_rows, run_date_of, week_page
 from db.embedded import EmbeddedServer
-from tests.core.world import CALENDAR, FIRST, PICKS, RULES, World, cloned
+from tests.core.world import CALENDAR, FIRST, PICKS, RULES, World
+from tests.databases import cloned
 from tests.fakes import FixedClock, exchange
 
 WEEK = timedelta(days=7)

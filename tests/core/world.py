@@ -1,15 +1,13 @@
 """Three weeks of a small market, a database, a clock, and services that work on them."""
 
-import random
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from core.picks.source import PickDraft, PicksNotYetError
 from core.prices.source import Close
@@ -18,7 +16,6 @@ from core.settings import Settings
 from core.trading_calendar import TradingCalendar
 from core.weeks import Rules
 from db.database import Database
-from db.embedded import EmbeddedServer
 from db.records import Action
 from tests.fakes import FixedClock, ScriptedPrices, exchange
 
@@ -89,16 +86,3 @@ class World:
     def rows(self, query: str = ROWS) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.conninfo) as connection:
             return connection.execute(query.encode()).fetchall()
-
-
-@contextmanager
-def cloned(server: EmbeddedServer, template: str) -> Iterator[str]:
-    """A migrated, empty database."""
-    name = f"recording_{random.getrandbits(48):x}"
-    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
-        clone = sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
-        connection.execute(clone)
-        try:
-            yield server.conninfo(name)
-        finally:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

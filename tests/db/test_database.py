@@ -178,8 +178,20 @@ class TestSessions:
             cursor = await connection.execute("show timezone")
             assert await cursor.fetchone() == ("UTC",)
 
-    async def test_the_servers_usual_isolation_does_not_matter(self, conninfo: str) -> None:
-        with psycopg.connect(conninfo, autocommit=True) as connection:
+    async def test_behind_a_pooler_nothing_is_prepared(self, conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A pooler makes up the session's number that it tells at the start."""
+        async with Database(conninfo) as database, database.dedicated() as direct:
+            assert direct.prepare_threshold is not None
+        monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", 0)
+        async with (
+            Database(conninfo) as database,
+            database.dedicated() as dedicated,
+            database.connection() as pooled,
+        ):
+            assert (dedicated.prepare_threshold, pooled.prepare_threshold) == (None, None)
+
+    async def test_the_servers_usual_isolation_does_not_matter(self, conninfo: str, owner_conninfo: str) -> None:
+        with psycopg.connect(owner_conninfo, autocommit=True) as connection:
             connection.execute(
                 sql.SQL("alter database {} set default_transaction_isolation = 'serializable'").format(
                     sql.Identifier(connection.info.dbname)
@@ -264,8 +276,8 @@ class TestReaders:
             ("delete from schema_migrations where version like '%0009'", "behind"),
         ],
     )
-    async def test_tables_that_do_not_fit(self, conninfo: str, statement: str, said: str) -> None:
-        with psycopg.connect(conninfo, autocommit=True) as connection:
+    async def test_tables_that_do_not_fit(self, conninfo: str, owner_conninfo: str, statement: str, said: str) -> None:
+        with psycopg.connect(owner_conninfo, autocommit=True) as connection:
             connection.execute(statement.encode())
         async with Database(conninfo) as database, database.connection() as pooled:
             found = await migrate.check(pooled)

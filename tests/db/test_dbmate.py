@@ -104,17 +104,17 @@ def test_dbmate_verifies_the_server_where_the_user_asked_for_it(
 
 
 def test_nothing_of_the_user_s_surroundings_leads_elsewhere(
-    conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    owner_conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrate.down(conninfo)
+    migrate.down(owner_conninfo)
     (tmp_path / ".env").write_text("DATABASE_URL=postgres://nobody@/nowhere\nDBMATE_MIGRATIONS_TABLE=other\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", "postgres://nobody@/nowhere")
     monkeypatch.setenv("DBMATE_MIGRATIONS_TABLE", "other")
     monkeypatch.setenv("DBMATE_MIGRATIONS_DIR", str(tmp_path))
     monkeypatch.setenv("PGOPTIONS", "-c default_transaction_read_only=off")
-    assert len(migrate.up(conninfo)) == 1
-    with psycopg.connect(conninfo) as connection:
+    assert len(migrate.up(owner_conninfo)) == 1
+    with psycopg.connect(owner_conninfo) as connection:
         assert connection.execute("select to_regclass('other') is null").fetchone() == (True,)
     assert [path.name for path in tmp_path.iterdir()] == [".env"]
 

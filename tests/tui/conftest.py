@@ -1,16 +1,14 @@
 """Databases that hold the history, and settings for them."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from core.settings import Settings
 from db.embedded import EmbeddedServer
+from tests.databases import cloned, database_of
 from tests.tui import history
 
 
@@ -23,31 +21,19 @@ def price_file(reachable_directory: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def filled_template(server: EmbeddedServer, template: str, price_file: Path) -> str:
+def filled_template(server: EmbeddedServer, template: str, price_file: Path) -> Iterator[str]:
     """A database that holds the history."""
-    name = "template_history"
-    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
-
-    asyncio.run(
-        history.fill(history.settings_for(server.conninfo(name), price_source="csv", price_file=str(price_file)))
-    )
-    history.stand_still(server.conninfo(name))
-    return name
+    with cloned(server, template, "template_history") as conninfo:
+        asyncio.run(history.fill(history.settings_for(conninfo, price_source="csv", price_file=str(price_file))))
+        history.stand_still(conninfo)
+        yield database_of(conninfo)
 
 
 @pytest.fixture
 def filled(server: EmbeddedServer, filled_template: str) -> Iterator[str]:
     """The conninfo of a copy of the history."""
-    name = f"test_{os.urandom(6).hex()}"
-    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(filled_template))
-        )
-        yield server.conninfo(name)
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with cloned(server, filled_template) as conninfo:
+        yield conninfo
 
 
 @pytest.fixture

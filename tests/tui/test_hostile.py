@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from core.settings import Settings
+from tests.databases import as_superuser
 from tests.tui.driving import app_for, has_arrived, home, running, shown, until
 from tests.tui.history import NEWEST_WEEK
 from tests.tui.test_literal import HOSTILE
@@ -22,7 +23,7 @@ TEXTS = {
 
 def poison(conninfo: str, text: str) -> None:
     """Puts `text` into every column and payload that comes from outside, behind the guards' back."""
-    with psycopg.connect(conninfo) as connection:
+    with psycopg.connect(as_superuser(conninfo)) as connection:
         connection.execute("set session_replication_role = replica")
         connection.execute("update picks set reasoning = %s", (text,))
         connection.execute("update picks set ticker = left(%s, 60) || id::text", (text,))

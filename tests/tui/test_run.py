@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from db.embedded import EmbeddedServer
+from tests.databases import as_superuser
 from tests.tui.history import NEWEST_WEEK
 from tests.tui.test_hostile import poison
 from tests.tui.test_literal import HOSTILE
@@ -183,7 +184,7 @@ def test_a_frozen_database_keeps_neither_the_terminal_nor_the_process(
 
 def test_no_escape_sequence_from_outside_reaches_the_terminal(start: Start, filled: str) -> None:
     poison(filled, " ".join(HOSTILE[name] for name in ("clipboard", "title", "c1")))
-    with psycopg.connect(filled, autocommit=True) as connection:
+    with psycopg.connect(as_superuser(filled), autocommit=True) as connection:
         # What a source of this process calls itself is not what opened the poisoned batches.
         connection.execute("set session_replication_role = replica")
         connection.execute("""update events set payload = payload || '{"source": "csv"}'""")

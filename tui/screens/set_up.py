@@ -15,6 +15,7 @@ from core.given_path import Finding, look_for
 from core.logs import mask_also
 from core.picks.registry import pick_source_names
 from core.prices.registry import price_source_names
+from core.secrets import in_every_form
 from core.settings import Layers, Settings
 from core.setup import (
     DEFAULT_PICKS_FILE,
@@ -198,7 +199,7 @@ class SetUpScreen(Dialog[bool]):
     @work(group="trying", exclusive=True)
     async def _try(self, answers: Answers) -> None:
         layers = self._layers
-        mask_also(answers.secrets.values())
+        mask_also(in_every_form(answers.secrets.values()))
         try:
             trial = await try_out(answers, layers.env_file, self.house, options=layers.command_line)
             winning = await asyncio.to_thread(overridden, answers, layers.env_file, options=layers.command_line)

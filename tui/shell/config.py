@@ -18,7 +18,7 @@ _UNITS = ((86400, "d", 3 * 86400), (3600, "h", 3600), (60, "min", 60), (1, "s", 
 async def config(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Prints every setting with its value and origin; secrets are masked."""
     rows = [
-        (name, _shown(getattr(loaded.settings, field)), loaded.origins.get(name, "default"))
+        (name, _shown(name, getattr(loaded.settings, field)), loaded.origins.get(name, "default"))
         for name, field in FIELDS.items()
     ]
     secrets = loaded.settings.secrets()
@@ -46,11 +46,11 @@ async def config(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     return 0
 
 
-def _shown(value: object) -> str | None:
+def _shown(name: str, value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, SecretStr):
-        return shown_address(value.get_secret_value())
+        return shown_address(value.get_secret_value()) if name == "DATABASE_URL" else MASK
     if isinstance(value, timedelta):
         return duration_words(value)
     if isinstance(value, time):

@@ -223,7 +223,7 @@ async def test_types_are_cycled_by_key_and_chosen_by_mouse(settings: Settings) -
         assert screen.table.cursor == 0
         await pilot.click(offset=clicked_at(app, "skipped"))
         await until(pilot, lambda: types() == {"checkpoint_skipped"}, "the type that was clicked")
-        await pilot.click(offset=clicked_at(app, "revised"))
+        await pilot.click(offset=clicked_at(app, "resumed"))
         await until(pilot, lambda: "No event is of this type" in shown(app), "a type without events")
         await pilot.press("s")
         await until(pilot, lambda: len(types()) > 3, "every type again")

@@ -15,6 +15,7 @@ from core.batches import fail
 from core.performance import Performance
 from core.settings import Settings
 from db.records import Action, Batting, DayPerformance, FinalExcess, FinalExcesses
+from tests.databases import as_superuser
 from tests.tui.driving import app_for, home, running, shown, until, write_as_another
 from tests.tui.history import FAILED_WEEK, FIRST_WEEK, NEWEST_WEEK, drafts, settings_for
 from tui.mode import Mode
@@ -152,7 +153,7 @@ async def test_an_empty_database_says_what_will_stand_here(conninfo: str, price_
 
 
 async def test_a_batch_without_a_price_is_left_out_and_said_so(settings: Settings, filled: str) -> None:
-    with psycopg.connect(filled) as connection:
+    with psycopg.connect(as_superuser(filled)) as connection:
         connection.execute("set session_replication_role = replica")
         connection.execute(
             "update checkpoints set status = 'skipped', benchmark_price = null, benchmark_return_pct = null"

@@ -15,7 +15,8 @@ from textual.widgets import Input
 from core.catch_up import Report
 from core.job_history import Job
 from core.pausing import pause, resume
-from core.scheduler import Phase, Scheduler, SchedulerState
+from core.scheduler import Scheduler
+from core.scheduler_state import Phase, SchedulerState
 from core.services import Access, Services, open_services
 from core.settings import Settings
 from db import events, leadership

@@ -60,7 +60,11 @@ class TestDoctor:
         told = alpha_monday("doctor", "--json")
         assert told.code == 0
         assert {check["name"]: check["ok"] for check in told.json["checks"]} == dict.fromkeys(
-            ("database", "migrations", "clock", "calendar", "price source", "pick source"), True
+            (
+                *("database", "transport", "pooler", "failover", "clock", "migrations", "pause", "scheduler"),
+                *("calendar", "price source", "pick source", "heartbeat"),
+            ),
+            True,
         )
         plain = alpha_monday("doctor")
         assert (plain.code, plain.err) == (0, "")
@@ -132,9 +136,16 @@ class TestDatabase:
         ],
     )
     def test_tables_of_another_version_are_refused_by_readers_and_writers(
-        self, market: Market, conninfo: str, alpha_monday: CommandLine, statement: str, state: str, said: str
+        self,
+        market: Market,
+        conninfo: str,
+        owner_conninfo: str,
+        alpha_monday: CommandLine,
+        statement: str,
+        state: str,
+        said: str,
     ) -> None:
-        with psycopg.connect(conninfo, autocommit=True) as connection:
+        with psycopg.connect(owner_conninfo, autocommit=True) as connection:
             connection.execute(statement.encode())
         before = everything(conninfo)
         for command in (
@@ -162,13 +173,13 @@ class TestDatabase:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         file = replayed.directory / "backup"
-        assert alpha_monday("db", "backup", str(file), "--json").json == {"file": str(file)}
+        assert alpha_monday("db", "backup", str(file), "--json").json["file"] == str(file)
         again = alpha_monday("db", "backup", str(file), "--json")
         assert (again.code, again.error["code"]) == (1, "backup")
         full = alpha_monday("db", "restore", str(file), "--json")
         assert (full.code, full.error["code"]) == (1, "backup")
         monkeypatch.setenv("DATABASE_URL", bare_conninfo)
-        assert alpha_monday("db", "restore", str(file)).out == f"Restored from {file}.\n"
+        assert alpha_monday("db", "restore", str(file)).out.startswith(f"Restored from {file} and verified")
         assert everything(bare_conninfo) == everything(conninfo)
         assert len(alpha_monday("batches", "--json").json["batches"]) == 3
 
