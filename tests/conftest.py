@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg.conninfo import make_conninfo
 
 from db.embedded import EmbeddedServer
@@ -22,6 +23,9 @@ for name in ("NO_COLOR", "TEXTUAL_THEME", "DATABASE_URL"):
 for name in [name for name in os.environ if name.startswith("ALPHA_MONDAY_")]:
     del os.environ[name]
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
+# How long an example takes says nothing on a machine that does other things too.
+settings.register_profile("whatever the load", deadline=None)
+settings.load_profile("whatever the load")
 # What the product keeps for its user is kept out of the home of whoever runs the tests.
 _home = tempfile.TemporaryDirectory(prefix="am-home-")
 os.environ.update({f"XDG_{kind}_HOME": str(Path(_home.name, kind.lower())) for kind in ("CONFIG", "STATE")})
