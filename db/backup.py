@@ -1,38 +1,53 @@
-"""The whole database to one file and back, with PostgreSQL's own dump and restore."""
+"""The whole database to one file and back, proved both ways by comparing every table."""
 
+import asyncio
 import os
-import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
+from psycopg import AsyncConnection
 
 from db import migrate
-from db.client_programs import run_client
+from db.client_programs import tools_for
 from db.database import translated
-from db.errors import DatabaseError
+from db.dumps import BackupError, Dump, dump, fill, read_contents, restored_aside
+from db.embedded_files import sync_directory
 from db.events import _OPENINGS_KEY
+from db.table_digests import Digests, difference, digests
 
-# No row can look like this line: in the script every row begins with an id or a name.
-_UNKNOWN_TO_OLD_SERVERS = b"SET transaction_timeout = 0;\n"
-_OWN_TABLES = ("batches", "schema_migrations")
-_NOTHING_RESTORED = "Nothing was restored. Check that the file is a backup by alpha-monday"
+__all__ = ["BackupError", "backup", "restore"]
 
-
-class BackupError(DatabaseError):
-    """A backup could not be written, or must not be restored here."""
-
-    code = "backup"
+_OWN_TABLES = frozenset({("public", "batches"), ("public", "schema_migrations")})
 
 
-def backup(conninfo: str, file: Path) -> None:
-    """Writes the database at `conninfo` to `file`, readable by its owner alone; `file` is whole or absent.
+async def backup(conninfo: str, file: Path) -> Digests:
+    """Writes the database at `conninfo` to `file`, readable by its owner alone; gives what every table held.
 
-    Raises BackupError if `file` exists already or cannot be written, DatabaseError if the dump fails.
+    Before it gets its name, the file is restored into an empty database of a temporary server, and every table
+    compared with the source as of the dump's snapshot: `file` is whole and proved, or absent.
+
+    Raises BackupError if `file` exists already, cannot be written, or does not restore to the same rows;
+    DatabaseRefusedError if the user may not read every table; DatabaseError if the dump or its restore fails.
     """
+    with _aside(file) as aside:
+        held = await dump(conninfo, aside)
+        async with restored_aside(aside) as connection:
+            found = await digests(connection)
+        if what := difference(held, found):
+            raise BackupError(
+                f"The backup does not restore to what was dumped: {what}. No file was left.",
+                "Try again, on another disk if need be; if it stays so, report this as a defect.",
+            )
+        _name(aside, file)
+    return held
+
+
+@contextmanager
+def _aside(file: Path) -> Iterator[Path]:
+    """A new private file beside `file`, which must not exist; it is gone afterwards."""
     if file.exists():
         raise _exists_already(file)
     try:
@@ -44,89 +59,76 @@ def backup(conninfo: str, file: Path) -> None:
     os.close(descriptor)
     aside = Path(name)
     try:
-        run_client(
-            "pg_dump",
-            ["--format=custom", "--no-owner", "--no-privileges", "--no-password", f"--file={aside}"],
-            conninfo,
-            "Check DATABASE_URL, that its user may read every table, and the space on the disk.",
-        )
-        _name(aside, file)
+        yield aside
     finally:
         aside.unlink(missing_ok=True)
 
 
 def _name(aside: Path, file: Path) -> None:
-    """Gives the finished backup its name, which another file may have taken meanwhile."""
+    """Gives the finished backup its name, which another file may have taken meanwhile, and makes it last."""
     try:
         file.hardlink_to(aside)
     except FileExistsError as exc:
         raise _exists_already(file) from exc
     except OSError:  # a file system without hard links
         aside.rename(file)
+    sync_directory(file.parent)
 
 
 def _exists_already(file: Path) -> BackupError:
     return BackupError(f"{str(file)!r} exists already.", "Name another file; backups are not overwritten.")
 
 
-def restore(conninfo: str, file: Path) -> None:
-    """Fills the database at `conninfo` from `file`, in one transaction. Only one without batches is filled.
+async def restore(conninfo: str, file: Path) -> Digests:
+    """Fills the database at `conninfo` from `file`, in one transaction; gives what every table holds now.
 
-    No week is opened meanwhile. Raises BackupError if there are batches, no such file or another program's dump,
-    DatabaseError if the restore fails.
+    Only a database without batches is filled, and no week is opened meanwhile. The file is restored into a temporary
+    server first; the transaction commits only if every table then has the same rows here.
+
+    Raises BackupError if there are batches, the server is older than the one that was dumped, there is no such file,
+    or it is another program's dump; SchemaError for a backup by a newer version; DatabaseError if the restore fails.
     """
-    if not file.is_file():
-        raise BackupError(f"There is no file {str(file)!r}.", "Name a file that alpha-monday db backup wrote.")
-    _require_own_tables(file)
-    migrate.up(conninfo)
-    with _openings_held_off(conninfo) as connection, tempfile.TemporaryDirectory(prefix="alpha-monday-") as private:
-        row = connection.execute("select exists (select from batches)").fetchone()
-        if row and row[0]:
+    contents = await _own_contents(file)
+    async with restored_aside(file) as aside:
+        migrate.raise_unless_current(await migrate.check(aside), may_be_behind=True)
+        held = await digests(aside)
+    await asyncio.to_thread(migrate.up, conninfo)
+    async with _openings_held_off(conninfo) as connection:
+        if (server := connection.info.server_version // 10000) < contents.server_major:
+            raise BackupError(
+                f"The backup was made by PostgreSQL {contents.server_major}, and the server is older: {server}.",
+                f"Restore it into a server of PostgreSQL {contents.server_major} or newer. To take it to an older one, "
+                "restore it into an embedded database (without DATABASE_URL), then use alpha-monday db move.",
+            )
+        cursor = await connection.execute("select exists (select from batches)")
+        [[has_batches]] = await cursor.fetchall()
+        if has_batches:
             raise BackupError(
                 "The database holds batches already; a backup is restored into an empty one only.",
                 "Point DATABASE_URL or ALPHA_MONDAY_DATA_DIR at an empty database.",
             )
-        script = _script_of(file, Path(private))
-        run_client(
-            "psql",
-            ["--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1",
-             "--output=/dev/null", f"--file={script}"],
-            conninfo,
-            f"{_NOTHING_RESTORED} and that the user may create tables.",
-        )  # fmt: skip
-    migrate.up(conninfo)
+        await fill(conninfo, file, held, await tools_for(connection))
+    await asyncio.to_thread(migrate.up, conninfo)
+    return held
 
 
-def _require_own_tables(file: Path) -> None:
-    """Refuses a dump of anything else: restored, it would leave its own tables among the product's."""
-    listed = run_client("pg_restore", ["--list", str(file)], "", f"{_NOTHING_RESTORED}.")
-    tables = re.findall(r"^\d+; \d+ \d+ TABLE public (\S+) ", listed, re.MULTILINE | re.ASCII)
-    if not set(_OWN_TABLES) <= set(tables):
+async def _own_contents(file: Path) -> Dump:
+    if not await asyncio.to_thread(file.is_file):
+        raise BackupError(f"There is no file {str(file)!r}.", "Name a file that alpha-monday db backup wrote.")
+    contents = await read_contents(file)
+    if not contents.tables >= _OWN_TABLES:
         raise BackupError(
             f"{str(file)!r} is no backup of alpha-monday's: it lacks its tables.",
             "Name a file that alpha-monday db backup wrote.",
         )
+    return contents
 
 
-@contextmanager
-def _openings_held_off(conninfo: str) -> Iterator[psycopg.Connection[Any]]:
+@asynccontextmanager
+async def _openings_held_off(conninfo: str) -> AsyncIterator[AsyncConnection[Any]]:
     """A connection that keeps every other process from opening weeks for as long as it lives."""
-    with translated(), psycopg.connect(conninfo, autocommit=True) as connection:
+    with translated():
         # Autocommit, so that beside this lock none is held that the clearing of the tables would wait for.
-        connection.execute("select pg_advisory_lock(%s)", (_OPENINGS_KEY,))
-        yield connection
-
-
-def _script_of(file: Path, directory: Path) -> Path:
-    """The backup as SQL in a file of `directory`, without the setting that servers before 17 do not know."""
-    whole, fitting = directory / "whole.sql", directory / "fitting.sql"
-    run_client(
-        "pg_restore",
-        ["--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={whole}", str(file)],
-        "",
-        f"{_NOTHING_RESTORED}.",
-    )
-    with whole.open("rb") as lines, fitting.open("wb") as kept:
-        kept.writelines(line for line in lines if line != _UNKNOWN_TO_OLD_SERVERS)
-    whole.unlink()
-    return fitting
+        async with await AsyncConnection.connect(conninfo, autocommit=True) as connection:
+            await connection.execute("select pg_advisory_lock(%s)", (_OPENINGS_KEY,))
+            yield connection

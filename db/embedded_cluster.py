@@ -1,10 +1,8 @@
 """One PostgreSQL cluster in a directory: made by initdb, configured, started and stopped by pg_ctl."""
 
 import os
-import re
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -18,9 +16,10 @@ from db.embedded_files import (
     remove_socket_files,
     room_remedy,
     socket_directory,
+    sync_directory,
     try_lock,
 )
-from db.embedded_programs import server_tools
+from db.embedded_programs import program_major, server_tools
 from db.embedded_user import SET_DATA_DIR, ServerUser, printable
 from db.errors import EmbeddedServerError
 
@@ -35,6 +34,7 @@ DEFAULTS: Mapping[str, str] = {
     "log_checkpoints": "off",
     "cluster_name": "alpha-monday",
 }
+_OLDEST_MAJOR = 10  # of those whose dumps today's programs write and whose version is one number
 _INCLUDE = b"include '../server.conf'"
 _LOG_LIMIT = 1 << 20  # bytes
 _LOG_TAIL = 4096  # bytes
@@ -72,11 +72,14 @@ class Cluster:
     last of them, whatever ended it, so that a free lock proves the process number in postmaster.pid stale.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, tools: Path | None = None) -> None:
+        """`tools` is the directory of the server's programs where they are not the installed ones."""
         self.directory = directory
         self.path = directory / "postgresql"
+        self.upgraded = directory / "postgresql.upgraded"
         self.log_file = directory / "server.log"
-        self.user = ServerUser.of(self.path)
+        self.user = ServerUser.of(self.path if os.path.lexists(self.path) else self.upgraded)
+        self._tools = tools
         self._lock_file = directory / "server.lock"
 
     def ensure_running(self, settings: Mapping[str, str]) -> Path:
@@ -106,7 +109,7 @@ class Cluster:
                 raise self._failure("PostgreSQL could not be stopped", said)
             sockets = Postmaster.of(self.path).sockets or sockets
             if sockets is not None and self._listens(sockets):
-                command = (server_tools(self.user) / "pg_ctl", "-s", "-m", "fast", "-w", "-t", "30", "stop")
+                command = (self._programs() / "pg_ctl", "-s", "-m", "fast", "-w", "-t", "30", "stop")
                 said = printable(self.user.run(command, data_directory=self.path).stderr)
             else:
                 time.sleep(_POLL)
@@ -116,6 +119,20 @@ class Cluster:
                 remove_socket_directory(sockets, self.user)
         finally:
             os.close(lock)
+
+    def is_running(self) -> bool:
+        """Whether a server takes connections, whoever started it."""
+        sockets = Postmaster.of(self.path).sockets
+        return sockets is not None and self._listens(sockets)
+
+    def finish_upgrade(self) -> None:
+        """Gives a cluster that an interrupted upgrade had made whole its name. The caller holds the gate."""
+        if not os.path.lexists(self.path) and os.path.lexists(self.upgraded):
+            self.upgraded.rename(self.path)
+            sync_directory(self.directory)
+
+    def _programs(self) -> Path:
+        return self._tools or server_tools(self.user)
 
     def _listens(self, sockets: Path) -> bool:
         if not self.user.owns_privately(sockets):
@@ -132,11 +149,12 @@ class Cluster:
 
     def _start(self, lock: int, former: Path | None, settings: Mapping[str, str]) -> Path:
         check_reach(self.directory, self.user)
-        tools = server_tools(self.user)
+        tools = self._programs()
+        self.finish_upgrade()
         if os.path.lexists(self.path / "PG_VERSION"):
             self._check(tools)
         else:
-            self._create(tools, lock)
+            self._create(tools, lock, is_forgetful=settings.get("fsync") == "off")
         sockets = socket_directory(self.path, former, self.user)
         try:
             self._configure(sockets, settings)
@@ -176,16 +194,24 @@ class Cluster:
                 f"{self.path} is not a directory that {self.user.name} alone can enter",
                 f"make it one: chmod 700 {self.path}",
             )
-        theirs = printable((self.path / "PG_VERSION").read_bytes(), limit=40)
-        ours = printable(self.user.run((tools / "postgres", "--version"), stdout=subprocess.PIPE).stdout, limit=80)
-        if (major := re.search(r"\d+", ours)) is None or theirs != major.group():
-            raise EmbeddedServerError(
-                f"{self.path} was made by PostgreSQL {theirs!r}, and the installed one is {ours!r}",
-                "write a backup with the version of alpha-monday that made it (alpha-monday db backup), "
-                f"then {SET_DATA_DIR} that is new, and restore the backup there",
-            )
+        theirs, ours = self.version(), program_major(tools, self.user)
+        if theirs == str(ours):
+            return
+        if theirs in map(str, range(_OLDEST_MAJOR, ours)):
+            remedy = "run alpha-monday db upgrade, which carries it across and keeps the old one"
+        elif theirs.isdecimal() and int(theirs) > ours:
+            remedy = f"upgrade alpha-monday to a version that brings PostgreSQL {theirs}"
+        else:
+            remedy = f"see whether it is damaged; {SET_DATA_DIR} that is new and restore a backup there"
+        raise EmbeddedServerError(
+            f"{self.path} was made by PostgreSQL {theirs!r}, and the installed one is {ours}", remedy
+        )
 
-    def _create(self, tools: Path, lock: int) -> None:
+    def version(self) -> str:
+        """What the cluster says of the major version that made it, made fit to be shown. Raises OSError."""
+        return printable((self.path / "PG_VERSION").read_bytes(), limit=40)
+
+    def _create(self, tools: Path, lock: int, *, is_forgetful: bool) -> None:
         """Make the cluster aside and rename it: there is a whole one or none."""
         if os.path.lexists(self.path) and (not self.path.is_dir() or any(self.path.iterdir())):
             raise EmbeddedServerError(
@@ -198,23 +224,19 @@ class Cluster:
         aside.mkdir(mode=0o700)
         try:
             self.user.give(aside)
-            self._initialise(tools, aside, lock)
+            self._initialise(tools, aside, lock, ("--no-sync",) if is_forgetful else ())
             aside.rename(self.path)
         except BaseException:
             # An initdb that was killed may leave a child that still writes; the next start removes the rest.
             shutil.rmtree(aside, ignore_errors=True)
             raise
-        directory = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(self.directory)
 
-    def _initialise(self, tools: Path, aside: Path, lock: int) -> None:
+    def _initialise(self, tools: Path, aside: Path, lock: int, more: tuple[str, ...]) -> None:
         # The builtin provider's C.UTF-8 is the same on every platform, whatever locales are installed.
         locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8")
         access = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")
-        done = self.user.run((tools / "initdb", *locale, *access), data_directory=aside, keep=(lock,))
+        done = self.user.run((tools / "initdb", *locale, *access, *more), data_directory=aside, keep=(lock,))
         if done.returncode != 0:
             raise self._failure("initdb could not make a PostgreSQL cluster", printable(done.stderr))
 

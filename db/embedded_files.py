@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +23,21 @@ _SOCKET_DIRECTORY_PREFIX = "alpha-monday-"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _LITTLE_SPACE = 64 << 20  # bytes; a new cluster takes about 40 MB, a segment of its log 16
 _POLL = 0.01  # seconds
+
+
+def settled_path(directory: Path) -> Path:
+    """`directory` as one absolute path, whatever links lead to it; a link in its own place stays to be refused.
+
+    Raises EmbeddedServerError for a name that PostgreSQL's files cannot hold.
+    """
+    directory = directory.expanduser()
+    directory = directory.parent.resolve() / directory.name
+    if "\n" in str(directory):
+        raise EmbeddedServerError(
+            f"PostgreSQL cannot live in a directory with a line end in its name: {str(directory)[:200]!r}",
+            f"{SET_DATA_DIR} with a plain name",
+        )
+    return directory
 
 
 def lineage(path: Path) -> list[Path]:
@@ -168,6 +184,15 @@ def locked(path: Path, patience: float = 180) -> Iterator[None]:
         os.close(descriptor)
 
 
+def sync_directory(directory: Path) -> None:
+    """Makes the names in `directory` outlast a power cut. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def room_remedy(directory: Path, cause: OSError | str) -> str | None:
     """What to do if the disk of `directory` is full or nearly so, or if `cause` says that it was."""
     was_full = "No space left" in cause if isinstance(cause, str) else cause.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -177,3 +202,21 @@ def room_remedy(directory: Path, cause: OSError | str) -> str | None:
     if not was_full and free >= _LITTLE_SPACE:
         return None
     return f"make room on the disk of {directory} ({free >> 20} MB are free), or {SET_DATA_DIR} on another disk"
+
+
+@contextmanager
+def explained(directory: Path) -> Iterator[None]:
+    """Turns what the system refuses while the server of `directory` is prepared into an operator's error."""
+    try:
+        yield
+    except OSError as exc:
+        raise EmbeddedServerError(
+            f"the directory {directory} cannot be used for the embedded PostgreSQL: {exc}",
+            room_remedy(directory, exc)
+            or f"make it readable and writable for the user who runs alpha-monday, or {SET_DATA_DIR} that is",
+        ) from exc
+    except subprocess.TimeoutExpired as exc:
+        raise EmbeddedServerError(
+            f"the embedded PostgreSQL in {directory} took too long: {exc}"[:500],
+            "see whether the machine or its disk is overloaded, and try again",
+        ) from exc

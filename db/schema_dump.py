@@ -4,6 +4,7 @@ To write it anew after adding a migration: `DATABASE_URL=... python -m db.schema
 database that holds nothing but the migrations' tables.
 """
 
+import asyncio
 import os
 import sys
 
@@ -15,11 +16,13 @@ _CHANGING_LINES = ("\\restrict ", "\\unrestrict ", "-- Dumped ")
 
 def dump_schema(conninfo: str) -> str:
     """The schema of the database at `conninfo`, without owners and privileges. Raises DatabaseError."""
-    dump = run_client(
-        "pg_dump",
-        ["--schema-only", "--no-owner", "--no-privileges", "--no-password"],
-        conninfo,
-        "Check DATABASE_URL, and that its user may read every table.",
+    dump = asyncio.run(
+        run_client(
+            "pg_dump",
+            ["--schema-only", "--no-owner", "--no-privileges", "--no-password"],
+            conninfo,
+            "Check DATABASE_URL, and that its user may read every table.",
+        )
     )
     return "".join(line for line in dump.splitlines(keepends=True) if not line.startswith(_CHANGING_LINES))
 

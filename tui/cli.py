@@ -21,7 +21,7 @@ _LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 # The settings that have an option; secrets (DATABASE_URL, keys) have none, because arguments are public.
 SETTING_OPTIONS = (
     "data-dir", "price-source", "price-file", "pick-source", "picks-file", "universe", "benchmark",
-    "open-at", "open-until", "settle-delay", "give-up-after", "tick-every",
+    "open-at", "open-until", "settle-delay", "give-up-after", "tick-every", "overdue-after",
 )  # fmt: skip
 
 
@@ -116,20 +116,37 @@ def build_parser() -> Parser:
         "--batch", dest="run_date", type=_date, metavar="RUN_DATE", help="only events of this week's batch"
     )
 
+    pausing = add("pause", "tells the schedulers of every process to do nothing by themselves")
+    pausing.add_argument("--reason", default="", metavar="TEXT", help="why; kept in the log")
+    add("resume", "lets the schedulers go on")
+    health = add("health", "for probes: exit 0 while the schedulers keep up, 1 otherwise")
+    health.add_argument(
+        "--max-age",
+        type=_duration,
+        metavar="D",
+        help="the last look for work may be this old (5 min, or three times TICK_EVERY; a daily timer wants 25 h)",
+    )
     add("doctor", "what is wrong and what to do about it; exit 1 on any problem")
     add("config", "the settings in force and where each came from")
 
-    database = add("db", "the database: tables, address, shell, backup")
+    database = add("db", "the database: tables, address, shell, backup, moving, upgrading")
     actions = database.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     add("up", "creates the database and brings its tables to this version", actions)
     add("status", "which migrations are applied and which are not", actions)
     add("url", "the database's address, without its password", actions)
+    add("roles", "SQL that gives a writer and a reader their rights, for the owner to run", actions)
     add("psql", "PostgreSQL's own shell on the database", actions)
     for name, summary in (
-        ("backup", "writes everything to a file"),
+        ("backup", "writes everything to a file, and proves that it restores"),
         ("restore", "fills an empty database from a file"),
     ):
         add(name, summary, actions).add_argument("file", type=Path, metavar="FILE")
+    add("move", "takes the embedded database to a server, whole, and pauses it here", actions).add_argument(
+        "url", type=_public_address, metavar="URL", help="where to, without a password; - reads it from standard input"
+    )
+    add("upgrade", "carries the embedded database to the installed version of PostgreSQL", actions).add_argument(
+        "--old-programs", type=Path, metavar="DIR", help="where postgres of the version that made it is"
+    )
     return parser
 
 
@@ -184,6 +201,15 @@ def _limit(text: str) -> int:
     return int(text)
 
 
+def _duration(text: str) -> Any:
+    from core.settings import parse_duration  # needed by one option of one command
+
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{exc}: {text[:40]!r}") from None
+
+
 def _event_type(text: str) -> str:
     from db.events import EventType  # needed by one option of one command
 
@@ -191,6 +217,26 @@ def _event_type(text: str) -> str:
         return EventType(text).value
     except ValueError:
         raise argparse.ArgumentTypeError(f"not one of {', '.join(EventType)}: {text[:40]!r}") from None
+
+
+def _public_address(text: str) -> str:
+    """An address that may stand on a command line, which everyone on the machine can read; - stands for none."""
+    if text == "-":
+        return text
+    from db.database import secrets_of  # needed by one command
+    from db.errors import DatabaseRefusedError
+    from db.moving import address_without_secrets
+
+    try:
+        address_without_secrets(text)
+    except DatabaseRefusedError:
+        raise argparse.ArgumentTypeError("not a PostgreSQL address, such as postgresql://user@host/database") from None
+    if any(secrets_of(text)):
+        raise argparse.ArgumentTypeError(
+            "it holds a password, and everyone on this machine can read a command line: "
+            "give - and the address on standard input, or leave the password to PGPASSWORD or ~/.pgpass"
+        )
+    return text
 
 
 def _uuid(text: str) -> str:

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from db import migrate
 from db.embedded import EmbeddedServer
+from tests.db.rows import fill
 
 
 class Server(Protocol):
@@ -201,3 +203,19 @@ def migrated(any_server: Server, any_template: str) -> Iterator[str]:
 def missing(any_server: Server) -> Iterator[str]:
     """The conninfo of a database that does not exist yet, on each supported server in turn."""
     yield from _database(any_server, None)
+
+
+@pytest.fixture
+def filled(conninfo: str) -> str:
+    """A database with a row in every table, reached by a member of alpha_monday_writer: more is not needed."""
+    return fill(conninfo)
+
+
+@pytest.fixture
+def scratch(reachable_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where temporary files go; nothing is left there."""
+    directory = Path(tempfile.mkdtemp(dir=reachable_directory))
+    directory.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    yield directory
+    assert list(directory.iterdir()) == []

@@ -71,3 +71,40 @@ def refused(
     with pytest.raises(error, match=words) as caught, connection.transaction():
         yield
     assert caught.value.diag.constraint_name == constraint
+
+
+def every_row(conninfo: str) -> dict[str, list[Any]]:
+    """Every table of the database, found in its catalogue, with all its rows as text."""
+    with psycopg.connect(conninfo) as connection:
+        tables = connection.execute(
+            "select relname::text from pg_class "
+            "where relkind = 'r' and relnamespace = 'public'::regnamespace order by 1"
+        ).fetchall()
+        return {
+            name: connection.execute(
+                sql.SQL("select t::text from {} t order by 1").format(sql.Identifier(name))
+            ).fetchall()
+            for (name,) in tables
+        }
+
+
+def fill(conninfo: str) -> str:
+    """Puts a row in every table."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        batch_id = insert(connection, "batches")
+        pick_id = insert(connection, "picks", batch_id=batch_id, reasoning='Ümläuts, "quotes"\n\tand \\N')
+        checkpoint_id = insert(connection, "checkpoints", batch_id=batch_id)
+        insert(
+            connection,
+            "pick_checkpoint_metrics",
+            checkpoint_id=checkpoint_id,
+            pick_id=pick_id,
+            current_price="1.100000000000",
+        )
+        insert(connection, "events", batch_id=batch_id, payload='{"a": "\\u001b"}')
+        connection.execute(
+            "insert into waiting_days values (%s, '2026-01-06', 'c', 'd', 1, now(), now(), now())", (batch_id,)
+        )
+        connection.execute("insert into scheduler_state (name, value) values ('leader', '{}')")
+        finish(connection, batch_id, "failed")
+    return conninfo

@@ -17,6 +17,7 @@ from db import embedded_cluster, embedded_files, embedded_programs
 from db.embedded import EmbeddedServer
 from db.embedded_cluster import Cluster, Postmaster
 from db.embedded_files import try_lock
+from db.embedded_user import ServerUser
 from db.errors import EmbeddedServerError
 
 AS_ROOT = os.geteuid() == 0
@@ -81,6 +82,45 @@ def test_what_a_new_server_is_like(server: EmbeddedServer) -> None:
         assert stat.S_IMODE(private.lstat().st_mode) == 0o700
     assert server.log_file.stat().st_mode & 0o077 == 0
     assert "ready to accept connections" in server.log_file.read_text()
+
+
+def test_nothing_of_a_server_can_be_reached_over_a_network(server: EmbeddedServer) -> None:
+    with psycopg.connect(server.conninfo("postgres")) as connection:
+        rules = connection.execute(
+            "select distinct auth_method from pg_hba_file_rules where type <> 'local'"
+        ).fetchall()
+        assert rules in ([], [("reject",)])
+        if not Path("/proc/net/tcp").exists():
+            return
+        connections = [
+            line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()[1:]
+        ]
+        listening = {f"socket:[{fields[9]}]" for fields in connections if fields[3] == "0A"}
+        (postmaster,) = (server.log_file.parent / "postgresql" / "postmaster.pid").read_text().split("\n")[:1]
+        processes = [Path("/proc", postmaster), Path("/proc", str(connection.info.backend_pid))]
+        held = {str(file.readlink()) for process in processes for file in (process / "fd").iterdir()}
+        assert [name for name in held if name.startswith("socket:")], "the server's own socket is not even seen"
+        assert not held & listening
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root")
+def test_no_other_user_gets_to_roots_server(server: EmbeddedServer) -> None:
+    nobody = ServerUser("nobody", 65534, 65534, is_another=True)
+    for private in (sockets_of(server.conninfo("postgres")), server.log_file.parent / "postgresql"):
+        assert nobody.first_barred([private]) == private
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root")
+@pytest.mark.parametrize("mode", [0o711, 0o751, 0o755])
+def test_root_leaves_the_modes_of_directories_as_they_are(reachable_directory: Path, mode: int) -> None:
+    way = [reachable_directory / f"way {mode:o}"]
+    way += [way[0] / "data", way[0] / "data" / "postgres"]
+    for directory in way:
+        directory.mkdir()
+        directory.chmod(mode)
+    with EmbeddedServer.start(way[-1], {"fsync": "off"}):
+        assert [stat.S_IMODE(directory.stat().st_mode) for directory in way] == [mode] * 3
+    assert [stat.S_IMODE(directory.stat().st_mode) for directory in way] == [mode] * 3
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs root")
@@ -152,8 +192,17 @@ def test_a_long_log_is_put_aside(made: Path) -> None:
     assert (made / "server.log.1").stat().st_size > embedded_cluster._LOG_LIMIT
 
 
-@pytest.mark.parametrize("version", ["17\n", "", "18.1\n", "\x1b[31m" + "9" * 1000])
-def test_another_versions_cluster_is_refused_and_left_alone(made: Path, version: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "remedy"),
+    [
+        ("17\n", "alpha-monday db upgrade"),
+        ("19\n", "upgrade alpha-monday to a version"),
+        ("", "damaged"),
+        ("18.1\n", "damaged"),
+        ("\x1b[31m" + "9" * 1000, "upgrade alpha-monday to a version"),
+    ],
+)
+def test_another_versions_cluster_is_refused_and_left_alone(made: Path, version: str, remedy: str) -> None:
     version_file = made / "postgresql" / "PG_VERSION"
     before = version_file.read_text()
     version_file.write_text(version)
@@ -162,6 +211,7 @@ def test_another_versions_cluster_is_refused_and_left_alone(made: Path, version:
             EmbeddedServer.start(made)
         assert "\x1b" not in caught.value.message
         assert len(caught.value.message) < 500
+        assert remedy in caught.value.remedy
         assert (made / "postgresql" / "base").is_dir()
     finally:
         version_file.write_text(before)
@@ -196,7 +246,7 @@ def test_half_a_cluster_never_gets_its_name(reachable_directory: Path, monkeypat
     directory = Path(tempfile.mkdtemp(dir=reachable_directory)) / "server"
     directory.parent.chmod(0o755)
 
-    def fail(_self: Cluster, _tools: Path, aside: Path, _lock: int) -> None:
+    def fail(_self: Cluster, _tools: Path, aside: Path, *_: object) -> None:
         (aside / "PG_VERSION").touch()
         raise EmbeddedServerError("halfway", "")
 

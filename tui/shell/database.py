@@ -1,17 +1,39 @@
-"""The commands on the database itself: up, status, url, psql, backup, restore."""
+"""The commands on the database itself: its tables, its address, its shell; backing it up, moving and upgrading it."""
 
 import argparse
 import asyncio
 import signal
+import sys
+from datetime import UTC, datetime
+from getpass import getpass
 
-from core.services import Access, open_address
+from core.logs import redacted
+from core.moving import move as move_embedded
+from core.services import DATABASE, DEMO_DATABASE, Access, open_address
 from core.settings import LoadedSettings
+from core.weekly_backup import backup_directory, kept_backups
 from db import migrate
 from db.backup import backup as write_backup
 from db.backup import restore as read_backup
-from db.client_programs import run_psql
-from db.database import Database, shown_address
+from db.client_programs import run_psql, tools_for
+from db.database import Database, secrets_of, shown_address
+from db.dumps import connected
+from db.embedded_upgrade import upgrade as upgrade_embedded
+from db.errors import AlphaMondayError, DatabaseRefusedError, EmbeddedServerError
+from db.moving import address_without_secrets
+from db.roles import roles_sql
+from db.table_digests import Digests
 from tui.output import print_error, print_json, print_line, print_table
+
+_LONGEST_ADDRESS = 4096
+_FORM = "Write one line, such as postgresql://user:password@host:5432/database."
+
+
+class UsageError(AlphaMondayError):
+    """What was given on standard input is of no use."""
+
+    code = "usage"
+    exit_code = 2
 
 
 async def up(args: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -68,32 +90,136 @@ async def url(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     return 0
 
 
+async def roles(args: argparse.Namespace, _: LoadedSettings) -> int:
+    """Prints the SQL that gives the roles of writers and readers their rights; connects to nothing."""
+    if args.json:
+        print_json({"sql": roles_sql()})
+    else:
+        for line in roles_sql().splitlines():
+            print_line(line)
+    return 0
+
+
 async def psql(_: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens PostgreSQL's shell; the embedded server runs at least as long."""
     async with open_address(loaded.settings, Access.READ) as conninfo:
         # The terminal sends Ctrl-C to both: it is psql's, which ends a query by it and goes on.
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
-        return await asyncio.to_thread(run_psql, conninfo)
+        async with connected(conninfo) as connection:
+            tools = await tools_for(connection)
+        return await asyncio.to_thread(run_psql, conninfo, tools)
 
 
 async def backup(args: argparse.Namespace, loaded: LoadedSettings) -> int:
-    """Writes everything to a file."""
+    """Writes everything to a file that has been proved."""
     async with open_address(loaded.settings, Access.READ) as conninfo:
-        await asyncio.to_thread(write_backup, conninfo, args.file)
-    _tell(args, f"Written to {args.file}.")
+        held = await write_backup(conninfo, args.file)
+    _tell(args, "Written to", held)
     return 0
 
 
 async def restore(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Fills an empty database from a file."""
     async with open_address(loaded.settings, Access.WRITE) as conninfo:
-        await asyncio.to_thread(read_backup, conninfo, args.file)
-    _tell(args, f"Restored from {args.file}.")
+        held = await read_backup(conninfo, args.file)
+    _tell(args, "Restored from", held)
     return 0
 
 
-def _tell(args: argparse.Namespace, sentence: str) -> None:
+def _tell(args: argparse.Namespace, done: str, held: Digests) -> None:
+    tables, rows = len(held), sum(table.rows for table in held.values())
     if args.json:
-        print_json({"file": str(args.file)})
+        print_json({"file": str(args.file), "tables": tables, "rows": rows})
     else:
-        print_line(sentence)
+        print_line(f"{done} {args.file} and verified: {tables:,} tables, {rows:,} rows.")
+
+
+async def move(args: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Takes the embedded database to a server."""
+    url = _given_address() if args.url == "-" else args.url
+    try:
+        moved = await move_embedded(loaded.settings, url)
+    except AlphaMondayError as exc:
+        secrets = secrets_of(url)
+        exc.message, exc.remedy = redacted(exc.message, secrets), redacted(exc.remedy, secrets)
+        raise
+    if args.json:
+        print_json(
+            {
+                "tables": moved.tables,
+                "rows": moved.rows,
+                "url": moved.address,
+                "directory": str(moved.directory),
+                "paused": moved.is_paused,
+            }
+        )
+        return 0
+    print_line(f"Moved and verified: {moved.tables:,} tables, {moved.rows:,} rows.")
+    print_line(f"Use it from now on: set DATABASE_URL='{moved.address}' (its password there, or in ~/.pgpass).")
+    print_line(f"The embedded database stays in {moved.directory}, its schedulers paused, until you remove it.")
+    if moved.is_paused:
+        print_line("The pause that was in force went along: alpha-monday resume ends it.")
+    return 0
+
+
+def _given_address() -> str:
+    """One line of standard input; where that is a terminal, nothing typed is shown."""
+    if sys.stdin.isatty():
+        given = getpass("Address of the database to move to: ")
+    else:
+        given = sys.stdin.readline(_LONGEST_ADDRESS + 1)
+    given = given.rstrip("\r\n")
+    try:
+        if not 0 < len(given) <= _LONGEST_ADDRESS:
+            raise UsageError("Standard input holds no address of a database.", _FORM)
+        address_without_secrets(given)
+    except DatabaseRefusedError as exc:
+        raise UsageError("What standard input holds is not a PostgreSQL address.", exc.remedy) from None
+    return given
+
+
+async def upgrade(args: argparse.Namespace, loaded: LoadedSettings) -> int:
+    """Carries the embedded database across a major version of PostgreSQL."""
+    settings = loaded.settings
+    if settings.database_url is not None:
+        raise EmbeddedServerError(
+            "DATABASE_URL is set: the server that it names is upgraded by its own operators",
+            "unset it to upgrade the embedded PostgreSQL",
+        )
+    newest = [file for _, file in kept_backups(backup_directory(settings.data_dir))][:1]
+    done = await upgrade_embedded(
+        settings.data_dir / "postgres",
+        (DATABASE, DEMO_DATABASE),
+        on=datetime.now(UTC).date(),
+        old_programs=args.old_programs,
+        otherwise=f"; or restore the newest weekly backup, {newest[0]}, under a new ALPHA_MONDAY_DATA_DIR"
+        if newest
+        else "",
+    )
+    if args.json:
+        print_json(
+            {
+                "upgraded": done is not None,
+                **(
+                    {
+                        "from": done.old_major,
+                        "to": done.new_major,
+                        "kept": str(done.kept),
+                        "tables": done.tables,
+                        "rows": done.rows,
+                        "left": list(done.left),
+                    }
+                    if done
+                    else {}
+                ),
+            }
+        )
+    elif done is None:
+        print_line("The embedded PostgreSQL is of this version already.")
+    else:
+        print_line(f"Upgraded from PostgreSQL {done.old_major} to {done.new_major}.")
+        print_line(f"Carried over and verified: {done.tables:,} tables, {done.rows:,} rows.")
+        print_line(f"The old one is kept in {done.kept}; remove it when you need it no longer.")
+        if done.left:
+            print_line(f"Not alpha-monday's, and in the old one only: {', '.join(done.left)}.")
+    return 0

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Any, NoReturn
 
 from core.batches import FIRST_RUN_DATE
-from core.logs import log_to_stderr, redacted
+from core.logs import log_to_stderr, quieten_libraries, redacted
 from core.settings import FIELDS, LoadedSettings, load_settings
 from core.trading_calendar import EXCHANGE_ZONE
 from db.errors import AlphaMondayError
@@ -21,6 +21,7 @@ from tui.output import (
     flush_output,
     print_error,
     print_error_json,
+    print_line,
     print_traceback,
     tolerate_encodings,
 )
@@ -37,12 +38,15 @@ class Exit(IntEnum):
     UNFINISHED = 3
 
 
+# The doctor has a finding of its own, and a probe asks too often to be told each time.
+_CONNECT_NOWHERE = frozenset({"config", "doctor", "health", "setup"})
 Command = Callable[[argparse.Namespace, LoadedSettings], Coroutine[Any, Any, int]]
 
 
 def run_command(args: argparse.Namespace, usage_error: Callable[[str], NoReturn]) -> int:
     """Runs the command of `args`. An operator's error is told on stderr, or as JSON on stdout; no secret is shown."""
     tolerate_encodings()
+    quieten_libraries()
     args.json = getattr(args, "json", False)
     as_of = getattr(args, "as_of", None)
     args.as_of = None if as_of is None else _instant(as_of, usage_error)
@@ -110,7 +114,23 @@ def _dispatch(args: argparse.Namespace, loaded: LoadedSettings, secrets: frozens
         from tui.shell.screens import open_demo
 
         return open_demo(args, loaded)
-    return asyncio.run(_command(args)(args, loaded))
+    command = _command(args)
+    if args.command not in _CONNECT_NOWHERE:
+        _warn_unencrypted(args, loaded)
+    return asyncio.run(command(args, loaded))
+
+
+def _warn_unencrypted(args: argparse.Namespace, loaded: LoadedSettings) -> None:
+    """Says on stderr that the connection to the database may be read on its way."""
+    if (url := loaded.settings.database_url) is None:
+        return
+    from db.transport import transport_problem  # the driver takes time to import, which other commands do not need
+
+    problem = transport_problem(url.get_secret_value())
+    if problem is not None and args.command is None:
+        log.warning("unencrypted", extra={"event": "unencrypted", "problem": problem})
+    elif problem is not None:
+        print_line(problem, error=True)
 
 
 def _command(args: argparse.Namespace) -> Command:
@@ -142,10 +162,17 @@ def _command(args: argparse.Namespace) -> Command:
                 "up": database.up,
                 "status": database.status,
                 "url": database.url,
+                "roles": database.roles,
                 "psql": database.psql,
                 "backup": database.backup,
                 "restore": database.restore,
+                "move": database.move,
+                "upgrade": database.upgrade,
             }[args.action]
+        case "pause" | "resume" | "health":
+            from tui.shell import operating
+
+            return {"pause": operating.pause, "resume": operating.resume_, "health": operating.health}[name]
         case "doctor":
             from tui.shell.doctor import doctor
 

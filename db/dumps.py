@@ -1,0 +1,163 @@
+"""PostgreSQL's dumps: written from one snapshot, told what they are, and read back as a script that checks itself."""
+
+import asyncio
+import re
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg import AsyncConnection, ConnectionInfo, IsolationLevel
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from db.blocking import in_thread
+from db.client_programs import client_major, run_client, tools_for
+from db.database import CONNECT_TIMEOUT_S, parse_conninfo, translated
+from db.errors import DatabaseError, EmbeddedServerError
+from db.scratch import scratch_server
+from db.table_digests import Digests, Table, TableDigest, digests, requirements
+
+# What belongs to a server and not to the data stays there; extensions might be wanting where the file is read.
+_DATA_ALONE = (
+    "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions",
+    "--no-security-labels",
+)  # fmt: skip
+_NO_EXTENSIONS = ("--exclude-extension=*",)  # which programs before 17 do not know
+# No row can look like this line: in the script every row begins with an id or a name.
+_UNKNOWN_TO_OLD_SERVERS = b"SET transaction_timeout = 0;\n"
+_TABLE = re.compile(r"^\d+; \d+ \d+ TABLE (?!DATA |ATTACH )(\S+) (\S+) ", re.MULTILINE | re.ASCII)
+_DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE | re.ASCII)
+_NOTHING_RESTORED = "Nothing was restored. Check that the file is a backup by alpha-monday"
+
+
+class BackupError(DatabaseError):
+    """A backup could not be written or proved, or must not be restored here."""
+
+    code = "backup"
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """What a dump says of itself: the major version of the server it came from, and its tables as (schema, name)."""
+
+    server_major: int
+    tables: frozenset[tuple[str, str]]
+
+
+async def dump(conninfo: str, file: Path) -> dict[Table, TableDigest]:
+    """Writes the database at `conninfo` to `file`; gives the digest of every table as of the dump's own snapshot.
+
+    Raises BackupError for a server that is newer than the programs here, DatabaseRefusedError for a table that the
+    user may not read, DatabaseError if the dump fails.
+    """
+    async with connected(conninfo) as connection:
+        await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+        await connection.set_read_only(True)
+        tools = await tools_for(connection)
+        if (server := connection.info.server_version // 10000) > (ours := await client_major(tools)):
+            raise BackupError(
+                f"The server is PostgreSQL {server}; the pg_dump that came along is of version {ours} and cannot "
+                "read newer ones.",
+                f"Upgrade alpha-monday, or use the pg_dump of PostgreSQL {server}.",
+            )
+        async with connection.transaction():
+            cursor = await connection.execute("select pg_export_snapshot()")
+            [[snapshot]] = await cursor.fetchall()
+            found = await digests(connection)
+            await run_client(
+                "pg_dump",
+                ["--format=custom", *_DATA_ALONE, *(_NO_EXTENSIONS if ours >= 17 else ()), "--no-password",
+                 f"--snapshot={snapshot}", f"--file={file}"],
+                _same_server(conninfo, connection.info),
+                "Check DATABASE_URL, that its user may read every table, and the space on the disk.",
+                tools,
+            )  # fmt: skip
+    return found
+
+
+async def read_contents(file: Path) -> Dump:
+    """What the dump in `file` says of itself. Raises DatabaseError where it is none."""
+    listed = await run_client("pg_restore", ["--list", file], "", f"{_NOTHING_RESTORED}.")
+    version = _DUMPED_FROM.search(listed)
+    return Dump(int(version[1]) if version else 0, frozenset(_TABLE.findall(listed)))
+
+
+async def fill(conninfo: str, file: Path, expected: Digests | None = None, tools: Path | None = None) -> None:
+    """Replaces the tables at `conninfo` by those in the dump `file`, in one transaction of psql of `tools`.
+
+    The transaction commits only if every table's rows are those of `expected`. Raises DatabaseError, with nothing
+    changed, if they are not or anything else fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="alpha-monday-") as private:
+        script = await _script_of(file, Path(private), expected)
+        await run_client(
+            "psql",
+            ["--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1",
+             "--output=/dev/null", f"--file={script}"],
+            conninfo,
+            f"{_NOTHING_RESTORED} and that the user may create tables.",
+            tools,
+        )  # fmt: skip
+
+
+@asynccontextmanager
+async def restored_aside(file: Path) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection, in a transaction, to an empty database that the dump `file` was restored into.
+
+    The server is a temporary one and goes with the connection. Raises BackupError where it cannot be had,
+    DatabaseError if the restore fails.
+    """
+    try:
+        async with in_thread(scratch_server()) as server:
+            # A dump is a program, and a superuser's could run others on this machine.
+            async with connected(server.conninfo("postgres")) as connection:
+                await connection.set_autocommit(True)
+                await connection.execute("create role restorer login")
+                await connection.execute("create database restored owner restorer")
+            conninfo = make_conninfo(server.conninfo("restored"), user="restorer")
+            await fill(conninfo, file)
+            async with connected(conninfo) as connection, connection.transaction():
+                yield connection
+    except EmbeddedServerError as exc:
+        raise BackupError(
+            f"The backup cannot be proved: the temporary PostgreSQL for it fails: {exc.message}",
+            "Make room in the directory for temporary files, or set TMPDIR to another one.",
+        ) from exc
+
+
+@asynccontextmanager
+async def connected(conninfo: str) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection of these commands' own, its errors translated; its first statement begins a transaction."""
+    with translated():
+        complete = parse_conninfo(conninfo, application_name="alpha-monday db", connect_timeout=CONNECT_TIMEOUT_S)
+        async with await AsyncConnection.connect(complete) as connection:
+            yield connection
+
+
+def _same_server(conninfo: str, info: ConnectionInfo) -> str:
+    """`conninfo`, of several hosts only the one that a connection has reached: a snapshot is known there alone."""
+    address = info.hostaddr if conninfo_to_dict(conninfo).get("hostaddr") else None
+    return make_conninfo(conninfo, host=info.host, hostaddr=address, port=info.port, load_balance_hosts="disable")
+
+
+async def _script_of(file: Path, directory: Path, expected: Digests | None) -> Path:
+    """The dump as SQL in a file of `directory`, without the setting that servers before 17 do not know."""
+    whole, fitting = directory / "whole.sql", directory / "fitting.sql"
+    await run_client(
+        "pg_restore",
+        ["--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={whole}", file],
+        "",
+        f"{_NOTHING_RESTORED}.",
+    )
+    end = requirements(expected, "the backup") if expected is not None else ()
+    await asyncio.to_thread(_fit, whole, fitting, end)
+    return fitting
+
+
+def _fit(whole: Path, fitting: Path, end: Iterable[str]) -> None:
+    with whole.open("rb") as lines, fitting.open("wb") as kept:
+        kept.writelines(line for line in lines if line != _UNKNOWN_TO_OLD_SERVERS)
+        kept.writelines(f"{statement}\n".encode() for statement in end)
+    whole.unlink()
