@@ -38,7 +38,7 @@ from core.stopping import run_until
 from core.ticker import Ticker
 from core.upkeep import Upkeep
 from db import leadership
-from db.database import translated
+from db.driver_errors import translated
 from db.errors import AlphaMondayError, DatabaseError, DatabaseUnavailableError, LeadershipLostError
 from db.fencing import Term
 

@@ -186,7 +186,7 @@ class Settings(BaseSettings):
 
     def secrets(self) -> frozenset[str]:
         """Every text that must not be shown or logged: keys, and what is secret in addresses."""
-        from db.database import secrets_of  # the driver takes time to import, which not every command needs
+        from db.address import secrets_of  # the driver takes time to import, which not every command needs
 
         found = secrets_of(self.database_url.get_secret_value()) if self.database_url else set()
         for name, value in self.provider_settings.items():

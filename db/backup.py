@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 
 from db import migrate
 from db.client_programs import tools_for
-from db.database import translated
+from db.driver_errors import translated
 from db.dumps import BackupError, Dump, dump, fill, read_contents, restored_aside
 from db.embedded_files import sync_directory
 from db.events import _OPENINGS_KEY

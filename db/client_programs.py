@@ -13,7 +13,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.pq import Conninfo
 
-from db.database import parse_conninfo
+from db.address import parse_conninfo
 from db.embedded import client_tools
 from db.embedded_programs import usual_places
 from db.errors import DatabaseError

@@ -1,30 +1,26 @@
-"""Connections: the pool, transactions and notifications, with the driver's errors translated once."""
+"""Connections: the pool, transactions and notifications; old primaries and silent servers are left."""
 
 import asyncio
 import copy
 import json
 import os
-import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import Conninfo
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from db.address import parse_conninfo
+from db.driver_errors import TRY_AGAIN, translated
 from db.errors import (
     DatabaseError,
-    DatabaseFullError,
-    DatabaseReadOnlyError,
-    DatabaseRefusedError,
     DatabaseUnavailableError,
     OldTimelineError,
-    RowRefusedError,
 )
 from db.fencing import Term, Timelines
 from db.hosts import Hosts
@@ -47,123 +43,6 @@ _SESSION = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "20s",
 }
-
-_SEE_URL = "Check DATABASE_URL and the user's rights."
-_TRY_AGAIN = "Look whether the server runs and can be reached; a scheduler tries again by itself."
-_IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})  # a serialisation failure, a deadlock, a lock not to be had
-_USER_INFO = re.compile(r"postgres(?:ql)?://[^:]*:(.*)@", re.DOTALL)
-_PORTS = re.compile(r"[0-9]*(,[0-9]*)*", re.ASCII)
-_KEYS = frozenset({"scram_client_key", "scram_server_key"})  # libpq does not count them among the passwords
-
-
-def translate(exc: psycopg.Error) -> DatabaseError:
-    """The operator's error for a driver's error."""
-    state = exc.sqlstate or ""
-    said = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-    if isinstance(exc, PoolTimeout):
-        return DatabaseUnavailableError("No database connection became free in time.", _TRY_AGAIN)
-    if state == "25006":
-        return DatabaseReadOnlyError(
-            f"The database session is read-only: {said}",
-            "Leave --read-only away, or connect to a server that takes writes.",
-        )
-    if state == "53100" or "No space left on device" in said:
-        return DatabaseFullError(
-            f"The database server has no space left: {said}",
-            "Free space on the server's disk; work goes on by itself.",
-        )
-    if state.startswith("23"):
-        return RowRefusedError(f"The database refused a row: {said}", "Nothing was written. Report this as a defect.")
-    if state in _IN_THE_WAY:
-        return DatabaseUnavailableError(
-            f"Another process was in the way: {said}",
-            "Nothing was written. A scheduler's work is tried again by itself; run any other command again.",
-        )
-    if state == "42501":
-        return DatabaseRefusedError(
-            f"The database user lacks a right: {said}",
-            "Ask the database's owner to grant it: alpha-monday db up, and alpha-monday db roles for the roles.",
-        )
-    if state == "3D000" or ("FATAL:" in said and 'database "' in said and "does not exist" in said):
-        return DatabaseRefusedError(
-            f"There is no such database yet: {said}", "Run alpha-monday db up to create it, or correct DATABASE_URL."
-        )
-    if state.startswith("28") or _server_said_no(exc, said):
-        return DatabaseRefusedError(f"The database refused the connection: {said}", _SEE_URL)
-    if isinstance(exc, psycopg.OperationalError) or exc.sqlstate is None:
-        return DatabaseUnavailableError(f"The database cannot be reached: {said}", _TRY_AGAIN)
-    return DatabaseError(f"The database failed ({state}): {said}", "Look at the server's log.")
-
-
-def _server_said_no(exc: psycopg.Error, said: str) -> bool:
-    """Whether a connection attempt got as far as a refusal that waiting does not mend (libpq gives no SQLSTATE)."""
-    if "no password supplied" in said:  # libpq's own words where the server asks for one
-        return True
-    if not isinstance(exc, psycopg.OperationalError) or "FATAL:" not in said:
-        return False
-    return not any(
-        text in said for text in ("starting up", "shutting down", "recovery", "too many", "connection slots")
-    )
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turns the driver's errors into the house's."""
-    try:
-        yield
-    except psycopg.Error as exc:
-        raise translate(exc) from exc
-
-
-def parse_conninfo(url: str, **extra: Any) -> str:
-    """`url` with `extra` parameters. Raises DatabaseRefusedError without repeating a text that may hold a password."""
-    try:
-        conninfo = make_conninfo(url, **extra)
-        well_formed = "\0" not in url and _has_its_parts_in_place(url)
-    except (psycopg.ProgrammingError, UnicodeError):
-        well_formed = False
-    if not well_formed:
-        raise DatabaseRefusedError(
-            "DATABASE_URL is not a PostgreSQL address.",
-            "Write it as postgresql://user@host:5432/database; in a password, write @ : / ? # % as %40 %3A %2F %3F "
-            "%23 %25.",
-        )
-    return conninfo
-
-
-def _has_its_parts_in_place(url: str) -> bool:
-    """Whether no piece of a password, with an @ or / left as it is, passes for a host, port or database."""
-    parts = conninfo_to_dict(url)
-    hosts = str(parts.get("host") or "").split(",")
-    return (
-        all("@" not in host[1:] for host in hosts)
-        and _PORTS.fullmatch(str(parts.get("port") or "")) is not None
-        and not ("://" in url and "@" in str(parts.get("dbname") or "") and "%40" not in url)
-    )
-
-
-def shown_address(url: str) -> str:
-    """`url` in key=value form with its passwords and keys masked, fit to be shown."""
-    parts = conninfo_to_dict(parse_conninfo(url))
-    return make_conninfo("", **{**parts, **dict.fromkeys(_passwords(url), "***")})
-
-
-def secrets_of(url: str) -> set[str]:
-    """The passwords and keys in `url`, as they are written and as libpq reads them."""
-    written = _USER_INFO.match(url)
-    try:
-        parse_conninfo(url)
-    except DatabaseRefusedError:
-        return {url, *([written[1]] if written else ())}  # it is no address, so any part of it may be a secret
-    return {*_passwords(url).values(), *([written[1]] if written else ())}
-
-
-def _passwords(url: str) -> dict[str, str]:
-    return {
-        option.keyword.decode(): option.val.decode(errors="replace")
-        for option in Conninfo.parse(url.encode())
-        if option.val and (option.dispchar == b"*" or option.keyword.decode() in _KEYS)
-    }
 
 
 class Database:
@@ -251,7 +130,7 @@ class Database:
             if self._hung_up == hung_up_before:
                 raise
             raise DatabaseUnavailableError(
-                f"The database has not answered for {ANSWERS_WITHIN_S:g} s.", _TRY_AGAIN
+                f"The database has not answered for {ANSWERS_WITHIN_S:g} s.", TRY_AGAIN
             ) from None
         finally:
             if not task.done():

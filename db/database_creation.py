@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from db.database import translated
+from db.driver_errors import translated
 from db.errors import DatabaseRefusedError
 
 

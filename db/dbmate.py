@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 from psycopg import ConnectionInfo
 
-from db.database import translate
+from db.driver_errors import translate
 from db.errors import DatabaseError, DatabaseRefusedError, SchemaError
 
 _SQLSTATE = re.compile(r"\(([0-9A-Z]{5})\)\s*$")

@@ -12,9 +12,11 @@ from typing import Any
 from psycopg import AsyncConnection, ConnectionInfo, IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from db.address import parse_conninfo
 from db.blocking import in_thread
 from db.client_programs import client_major, run_client, tools_for
-from db.database import CONNECT_TIMEOUT_S, parse_conninfo, translated
+from db.database import CONNECT_TIMEOUT_S
+from db.driver_errors import translated
 from db.errors import DatabaseError, EmbeddedServerError
 from db.scratch import scratch_server
 from db.table_digests import Digests, Table, TableDigest, digests, requirements

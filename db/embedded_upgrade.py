@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 
 from db.blocking import in_thread
-from db.database import translated
 from db.database_creation import connect_or_create
+from db.driver_errors import translated
 from db.dumps import connected, dump, fill
 from db.embedded import conninfo_of
 from db.embedded_cluster import Cluster

@@ -11,8 +11,10 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from db import dbmate
-from db.database import CONNECT_TIMEOUT_S, parse_conninfo, translated
+from db.address import parse_conninfo
+from db.database import CONNECT_TIMEOUT_S
 from db.database_creation import connect_or_create
+from db.driver_errors import translated
 from db.errors import SchemaError
 
 MIGRATIONS = Path(__file__).parent / "migrations"

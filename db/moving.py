@@ -11,7 +11,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from db import events
-from db.database import _passwords, parse_conninfo
+from db.address import parse_conninfo, passwords_of
 from db.errors import DatabaseError
 from db.statements import load
 from db.table_digests import Table, TableDigest, difference, digest_of, fix_text
@@ -36,7 +36,7 @@ def address_without_secrets(url: str) -> str:
     Raises DatabaseRefusedError where it is no address.
     """
     given = conninfo_to_dict(parse_conninfo(url))
-    parts = {name: str(value) for name, value in given.items() if value and name not in _passwords(url)}
+    parts = {name: str(value) for name, value in given.items() if value and name not in passwords_of(url)}
     user, database = (quote(parts.pop(name, ""), safe="") for name in ("user", "dbname"))
     host = ""
     if _PLAIN_HOST.fullmatch(parts.get("host", "")) and parts.get("port", "0").isdecimal():

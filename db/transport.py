@@ -6,7 +6,7 @@ from itertools import zip_longest
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PGconn
 
-from db.database import parse_conninfo
+from db.address import parse_conninfo
 
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 _NAMED_AT_MOST = 3

@@ -223,7 +223,7 @@ def _public_address(text: str) -> str:
     """An address that may stand on a command line, which everyone on the machine can read; - stands for none."""
     if text == "-":
         return text
-    from db.database import secrets_of  # needed by one command
+    from db.address import secrets_of  # needed by one command
     from db.errors import DatabaseRefusedError
     from db.moving import address_without_secrets
 

@@ -10,7 +10,9 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from db import events, migrate
-from db.database import CHANNEL, Database, parse_conninfo, secrets_of, shown_address, translate, translated
+from db.address import parse_conninfo, secrets_of, shown_address
+from db.database import CHANNEL, Database
+from db.driver_errors import translate, translated
 from db.embedded import EmbeddedServer
 from db.errors import (
     DatabaseError,

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from core.logs import MASK, log_file_in, redacted
 from core.settings import FIELDS, PREFIX, LoadedSettings, user_keys_file, user_settings_file
-from db.database import shown_address
+from db.address import shown_address
 from tui.output import print_json, print_line, print_table
 
 # Each unit is used from a number of seconds on: two days are rather 48 h.

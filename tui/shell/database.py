@@ -13,10 +13,11 @@ from core.services import DATABASE, DEMO_DATABASE, Access, open_address
 from core.settings import LoadedSettings
 from core.weekly_backup import backup_directory, kept_backups
 from db import migrate
+from db.address import secrets_of, shown_address
 from db.backup import backup as write_backup
 from db.backup import restore as read_backup
 from db.client_programs import run_psql, tools_for
-from db.database import Database, secrets_of, shown_address
+from db.database import Database
 from db.dumps import connected
 from db.embedded_upgrade import upgrade as upgrade_embedded
 from db.errors import AlphaMondayError, DatabaseRefusedError, EmbeddedServerError

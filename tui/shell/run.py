@@ -25,6 +25,7 @@ from tui.output import (
     print_traceback,
     tolerate_encodings,
 )
+from tui.shell.signals import terminated_as_interrupted
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,8 @@ def _dispatch(args: argparse.Namespace, loaded: LoadedSettings, secrets: frozens
     command = _command(args)
     if args.command not in _CONNECT_NOWHERE:
         _warn_unencrypted(args, loaded)
-    return asyncio.run(command(args, loaded))
+    with terminated_as_interrupted():
+        return asyncio.run(command(args, loaded))
 
 
 def _warn_unencrypted(args: argparse.Namespace, loaded: LoadedSettings) -> None:

@@ -2,10 +2,8 @@
 
 import argparse
 import getpass
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.picks.registry import pick_source_names
@@ -24,13 +22,14 @@ from core.setup import (
 from db.errors import AlphaMondayError
 from tui.literal import clean
 from tui.output import flush_output, print_error, print_line
+from tui.shell.signals import interruptible
 
 
 async def setup(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Asks until one test request succeeds, then writes the settings file (0600). Ctrl-C leaves, nothing written."""
     env_file: Path | None = getattr(args, "env_file", None)
     settings = loaded.settings
-    with _interruptible():
+    with interruptible():
         print_line("Enter alone takes what stands in brackets; Ctrl-C leaves and changes nothing.")
         typed: dict[str, str] = {}
         while True:
@@ -50,16 +49,6 @@ async def setup(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         print_line(f"Set elsewhere too, where it wins over the file: {', '.join(winning)}.", error=True)
     print_line(f"Written to {file}. Next: alpha-monday")
     return 0
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends a question at once; the event loop's own handler would wait until it is answered."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _ask_all(settings: Settings, keys: dict[str, str]) -> Answers:

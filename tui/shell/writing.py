@@ -29,6 +29,7 @@ from core.settings import LoadedSettings
 from core.stopping import run_until
 from core.trading_calendar import monday_of
 from tui.output import print_json, print_line
+from tui.shell.signals import interruptible
 
 log = logging.getLogger(__name__)
 UNFINISHED = 3
@@ -71,7 +72,9 @@ async def _drafts(args: argparse.Namespace, services: Services, run_date: date) 
 
 def _read_picks(path: Path) -> dict[date, tuple[PickDraft, ...]]:
     if path == STANDARD_INPUT:
-        return parse_picks(decode_text(sys.stdin.buffer.read(), STANDARD_INPUT_LABEL), STANDARD_INPUT_LABEL)
+        with interruptible():
+            given = sys.stdin.buffer.read()
+        return parse_picks(decode_text(given, STANDARD_INPUT_LABEL), STANDARD_INPUT_LABEL)
     return read_picks_file(path)
 
 
