@@ -1,7 +1,7 @@
 """Reading `scheduler_state`: what another process, perhaps of another version, noted under a key."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 TEXT_LIMIT = 300
@@ -17,7 +17,8 @@ def instant_in(value: Mapping[str, Any], key: str) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None  # a form of another version's; what it says is unknown, and no screen may fail over it
-    return found if found.tzinfo is not None else None
+    # In another zone, the first and the last day that a date can name would be none any more.
+    return found if found.tzinfo is not None and date.min.year < found.year < date.max.year else None
 
 
 def text_in(value: Mapping[str, Any], key: str) -> str | None:

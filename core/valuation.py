@@ -35,9 +35,9 @@ class History:
         }
         self._splits = {
             symbol: sorted(
-                (day, self._checked(symbol, day, close.split_factor))
+                (day, factor)
                 for day, close in closes.items()
-                if close.split_factor != ONE
+                if (factor := self._checked(symbol, day, close.split_factor)) != ONE
             )
             for symbol, closes in self._closes.items()
         }

@@ -18,7 +18,7 @@ from db.records import (
     MissedWeek,
     Pick,
 )
-from db.rows import record_row
+from db.rows import RUN_DATE_PATH, record_row
 from db.statements import load
 
 _SQL = load("batches")
@@ -179,5 +179,5 @@ async def missed(
 ) -> list[MissedWeek]:
     """Missed Mondays without a batch between `oldest` and `cursor` (both excluded), newest first."""
     async with connection.cursor(row_factory=record_row(MissedWeek)) as rows:
-        await rows.execute(_SQL["missed"], {"cursor": cursor, "oldest": oldest})
+        await rows.execute(_SQL["missed"], {"cursor": cursor, "oldest": oldest, "run_date_path": RUN_DATE_PATH})
         return await rows.fetchall()

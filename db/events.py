@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from db.database import CHANNEL
 from db.records import Event, LoggedEvent
-from db.rows import record_row
+from db.rows import RUN_DATE_PATH, json_object, record_row
 from db.statements import load
 
 _SQL = load("events")
@@ -113,7 +113,7 @@ async def page(
     words = text.split()
     if not all(map(_can_be_stored, words)):
         return []
-    async with connection.cursor(row_factory=record_row(LoggedEvent)) as rows:
+    async with connection.cursor(row_factory=record_row(LoggedEvent, payload=json_object)) as rows:
         await rows.execute(
             _SQL["page"],
             {
@@ -123,6 +123,7 @@ async def page(
                 "event_type": event_type and event_type.value,
                 "batch_id": batch_id,
                 "words": words,
+                "run_date_path": RUN_DATE_PATH,
             },
         )
         return await rows.fetchall()
@@ -138,7 +139,7 @@ def _can_be_stored(word: str) -> bool:
 
 async def of_batch(connection: AsyncConnection[Any], batch_id: UUID) -> list[Event]:
     """Everything that happened to a batch, oldest first."""
-    async with connection.cursor(row_factory=record_row(Event)) as cursor:
+    async with connection.cursor(row_factory=record_row(Event, payload=json_object)) as cursor:
         await cursor.execute(_SQL["of_batch"], {"batch_id": batch_id})
         return await cursor.fetchall()
 

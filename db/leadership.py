@@ -10,12 +10,12 @@ from psycopg import AsyncConnection
 
 from db.fencing import LEADER_KEY, Term, begin_term, take_lead
 from db.records import SchedulerFact
-from db.rows import record_row
+from db.rows import json_object, record_row
 from db.statements import load
 
 _SQL = load("leadership")
 LEAD_LAPSES_AFTER_S = 30
-_fact_row = record_row(SchedulerFact, value=lambda value: value if isinstance(value, dict) else {})
+_fact_row = record_row(SchedulerFact, value=json_object)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from db.records import BatchWaitingDay, LoggedEvent
-from db.rows import record_row
+from db.rows import RUN_DATE_PATH, json_object, record_row
 from db.statements import load
 
 _SQL = load("problems")
@@ -21,13 +21,13 @@ async def standing(connection: AsyncConnection[Any]) -> list[BatchWaitingDay]:
 
 async def missed(connection: AsyncConnection[Any], since: datetime) -> list[LoggedEvent]:
     """Mondays noted as missed after `since` that still have no batch, newest week first; one a week at most."""
-    async with connection.cursor(row_factory=record_row(LoggedEvent)) as cursor:
-        await cursor.execute(_SQL["missed"], {"since": since})
+    async with connection.cursor(row_factory=record_row(LoggedEvent, payload=json_object)) as cursor:
+        await cursor.execute(_SQL["missed"], {"since": since, "run_date_path": RUN_DATE_PATH})
         return await cursor.fetchall()
 
 
 async def price_problems(connection: AsyncConnection[Any], since: datetime, limit: int) -> list[LoggedEvent]:
     """At most `limit` events after `since` of closes that never came and baselines that changed, newest first."""
-    async with connection.cursor(row_factory=record_row(LoggedEvent)) as cursor:
+    async with connection.cursor(row_factory=record_row(LoggedEvent, payload=json_object)) as cursor:
         await cursor.execute(_SQL["price_problems"], {"since": since, "limit": limit})
         return await cursor.fetchall()

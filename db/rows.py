@@ -7,6 +7,8 @@ from psycopg import AsyncCursor
 from psycopg.rows import BaseRowFactory, RowMaker
 
 Record = TypeVar("Record")
+# The date that an event's payload tells, and nothing where it is none: the log takes events of any program.
+RUN_DATE_PATH = '$.run_date ? (@ like_regex "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$").datetime("YYYY-MM-DD")'
 
 
 def record_row(record: type[Record], **convert: Callable[[Any], object]) -> "BaseRowFactory[Record]":
@@ -27,3 +29,8 @@ def record_row(record: type[Record], **convert: Callable[[Any], object]) -> "Bas
         return make
 
     return factory  # type: ignore[return-value]  # psycopg types its factories by cursor base class, which is private
+
+
+def json_object(value: object) -> dict[str, Any]:
+    """A json column's value where it is an object; an empty one where another program has written something else."""
+    return value if isinstance(value, dict) else {}

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from db.records import WeekKey
-from db.rows import record_row
+from db.rows import RUN_DATE_PATH, record_row
 from db.statements import load
 
 _SQL = load("week_list")
@@ -62,6 +62,7 @@ async def page(
                 "cursor_value": value,
                 "cursor_run_date": run_date,
                 "limit": limit,
+                "run_date_path": RUN_DATE_PATH,
             },
         )
         return await rows.fetchall()

@@ -149,11 +149,15 @@ order by c.batch_id, c.checkpoint_date;
 
 -- name: missed
 -- Mondays that passed unopened and still have no batch, newest first.
-select distinct on (e.payload ->> 'run_date')
-       (e.payload ->> 'run_date')::date as run_date, e.payload ->> 'cause' as cause, e.payload ->> 'detail' as detail
+select distinct on (told.run_date)
+       told.run_date, coalesce(e.payload ->> 'cause', '') as cause, coalesce(e.payload ->> 'detail', '') as detail
 from events e
+cross join lateral (
+    select (jsonb_path_query_first(e.payload, %(run_date_path)s::jsonpath, '{}', true) #>> '{}')::date as run_date
+) told
 where e.event_type = 'batch_missed'
-  and (%(cursor)s::date is null or (e.payload ->> 'run_date')::date < %(cursor)s::date)
-  and (%(oldest)s::date is null or (e.payload ->> 'run_date')::date > %(oldest)s::date)
-  and not exists (select from batches b where b.run_date = (e.payload ->> 'run_date')::date)
-order by e.payload ->> 'run_date' desc;
+  and told.run_date is not null
+  and (%(cursor)s::date is null or told.run_date < %(cursor)s::date)
+  and (%(oldest)s::date is null or told.run_date > %(oldest)s::date)
+  and not exists (select from batches b where b.run_date = told.run_date)
+order by told.run_date desc;

@@ -9,7 +9,13 @@ select pg_notify(%(channel)s, %(run_dates)s);
 -- name: page
 -- One page of events between two ids, newest first (ids are time-ordered), each with the week it is about.
 select e.id, e.created_at, e.batch_id, e.event_type, e.payload,
-       coalesce(b.run_date, case e.event_type when 'batch_missed' then (e.payload ->> 'run_date')::date end) as run_date
+       coalesce(
+           b.run_date,
+           case e.event_type
+               when 'batch_missed'
+               then (jsonb_path_query_first(e.payload, %(run_date_path)s::jsonpath, '{}', true) #>> '{}')::date
+           end
+       ) as run_date
 from events e
 left join batches b on b.id = e.batch_id
 where e.id < %(before)s

@@ -11,12 +11,16 @@ order by w.first_tried_at desc, w.checkpoint_date desc, w.batch_id;
 
 -- name: missed
 -- Mondays noted as missed after an instant that still have no batch, newest week first.
-select e.id, e.created_at, e.batch_id, e.event_type, e.payload, (e.payload ->> 'run_date')::date as run_date
+select e.id, e.created_at, e.batch_id, e.event_type, e.payload, told.run_date
 from events e
+cross join lateral (
+    select (jsonb_path_query_first(e.payload, %(run_date_path)s::jsonpath, '{}', true) #>> '{}')::date as run_date
+) told
 where e.event_type = 'batch_missed'
   and e.created_at > %(since)s
-  and not exists (select from batches b where b.run_date = (e.payload ->> 'run_date')::date)
-order by (e.payload ->> 'run_date')::date desc;
+  and told.run_date is not null
+  and not exists (select from batches b where b.run_date = told.run_date)
+order by told.run_date desc;
 
 -- name: price_problems
 -- The newest events after an instant that tell of a close that never came or a baseline that changed.

@@ -2,12 +2,14 @@
 -- The keys of one page of weeks, batches and folded runs of missed Mondays alike; keyset over the wanted sort value.
 -- Only the wanted value is computed. `direction` is 1 or -1; weeks without a value come last either way.
 with missed as materialized (
-    select distinct on ((e.payload ->> 'run_date')::date)
-           (e.payload ->> 'run_date')::date as run_date, e.payload ->> 'cause' as cause,
-           e.payload ->> 'detail' as detail
+    select distinct on (told.run_date)
+           told.run_date, coalesce(e.payload ->> 'cause', '') as cause, coalesce(e.payload ->> 'detail', '') as detail
     from events e
-    where e.event_type = 'batch_missed'
-    order by (e.payload ->> 'run_date')::date, e.id
+    cross join lateral (
+        select (jsonb_path_query_first(e.payload, %(run_date_path)s::jsonpath, '{}', true) #>> '{}')::date as run_date
+    ) told
+    where e.event_type = 'batch_missed' and told.run_date is not null
+    order by told.run_date, e.id
 ), runs as (
     -- Mondays in a row differ from their rank by the same date, so that date tells one run from the next.
     select max(run_date) as run_date, min(run_date) as oldest, cause, detail
