@@ -1,0 +1,100 @@
+"""The page of figures: what makes it fail, and that the one that is kept is of this form."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields, replace
+
+import pytest
+
+from tests.faults.__main__ import PAGE
+from tests.faults.clocks import ClockFigures
+from tests.faults.failovers import FailoverFigures
+from tests.faults.figures import Proof, page
+from tests.faults.interleavings import InterleavingFigures
+from tests.faults.kills import KillFigures
+from tests.faults.malformed import MalformedFigures
+from tests.faults.races import RaceFigures
+from tests.faults.rows import Difference, Row, difference
+
+
+def clean() -> Proof:
+    """Figures of proofs in which everything held."""
+    values = {each.name: () if each.name == "broken" else 0 for each in fields(FailoverFigures)}
+    return Proof(
+        seed=7,
+        kills=KillFigures(kills=1_234, rows=Difference(compared=99_999)),
+        failovers=FailoverFigures(**values),  # type: ignore[arg-type]
+        races=RaceFigures(races=Counter({"open, and open": 4_321})),
+        interleavings=InterleavingFigures(),
+        clocks=ClockFigures(differences={"asleep": Difference(compared=5)}),
+        malformed=MalformedFigures(inputs=Counter({"picks file": 56_789})),
+    )
+
+
+def _lose_in_a_kill(proof: Proof) -> None:
+    proof.kills.rows += Difference(lost=1)
+
+
+def _lose_what_was_acknowledged(proof: Proof) -> None:
+    proof.kills.acknowledged_lost = 1
+
+
+def _repeat_in_a_race(proof: Proof) -> None:
+    proof.races.repeated = 1
+
+
+def _change_by_a_clock(proof: Proof) -> None:
+    proof.clocks.differences["asleep"] = Difference(changed=1)
+
+
+def _break_a_history(proof: Proof) -> None:
+    proof.interleavings.broken.append("a batch without picks")
+
+
+def _break_a_parser(proof: Proof) -> None:
+    proof.malformed.broken.append("KeyError")
+
+
+def test_a_page_tells_what_was_done() -> None:
+    proof = clean()
+    assert proof.is_clean
+    text = page(proof)
+    for told in ("1,234", "4,321", "56,789", "99,999", "| **rows lost** | 0 |", "Seed: 7."):
+        assert told in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    "disturb",
+    [
+        _lose_in_a_kill, _lose_what_was_acknowledged, _repeat_in_a_race, _change_by_a_clock, _break_a_history,
+        _break_a_parser,
+    ],
+)  # fmt: skip
+def test_anything_lost_repeated_changed_or_broken_is_a_failure(disturb: Callable[[Proof], None]) -> None:
+    proof = clean()
+    disturb(proof)
+    assert not proof.is_clean
+
+
+@pytest.mark.parametrize("number", ["rows_lost", "rows_repeated", "rows_changed"])
+def test_what_a_failover_loses_is_a_failure(number: str) -> None:
+    proof = clean()
+    assert not replace(proof, failovers=replace(proof.failovers, **{number: 1})).is_clean  # type: ignore[arg-type]
+
+
+def test_rows_are_compared_by_what_they_are_and_what_they_say() -> None:
+    one, other, changed = Row("picks", "a", "1"), Row("picks", "b", "1"), Row("picks", "a", "2")
+    assert difference([one, other], [one, other]) == Difference(2)
+    assert difference([one, other], [one]) == Difference(2, lost=1)
+    assert difference([one], [one, one]) == Difference(1, repeated=1)
+    assert difference([one], [one, other]) == Difference(1, repeated=1)
+    assert difference([one, other], [changed, other]) == Difference(2, changed=1)
+    assert difference([one], [other]) == Difference(1, lost=1, repeated=1)
+
+
+def test_the_page_that_is_kept_was_written_by_this_command() -> None:
+    kept, made = PAGE.read_text(encoding="utf-8").splitlines(), page(clean()).splitlines()
+    assert [line for line in kept if line.startswith("#")] == [line for line in made if line.startswith("#")]
+    for promise in ("| **rows lost** | 0 |", "| **rows repeated** | 0 |", "| **other things that did not hold** | 0 |"):
+        assert promise in kept
