@@ -9,6 +9,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from core.demo import fill, open_demo
+from core.services import Services
 from core.settings import Settings
 from core.trading_calendar import EXCHANGE_ZONE
 from tui.app import AlphaMondayApp
@@ -40,6 +41,13 @@ class StandingClock:
         return NOW
 
 
+async def prepare(services: Services) -> None:
+    """Fills the demo; the rests before the next tries, which are drawn, become all alike."""
+    await fill(services)
+    async with services.database.transaction() as connection:
+        await connection.execute("update waiting_days set next_try_at = last_tried_at + interval '5 minutes'")
+
+
 async def settled(pilot: Pilot[None]) -> None:
     """Waits until what was asked for is read and painted."""
     await pilot.pause(0.5)
@@ -54,7 +62,7 @@ async def take(settings: Settings) -> None:
         settings,
         Mode.DEMO,
         opener=lambda clock: open_demo(settings, clock=clock),
-        prepare=fill,
+        prepare=prepare,
         clock=StandingClock(),
         local_zone=EXCHANGE_ZONE,
     )
