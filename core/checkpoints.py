@@ -192,8 +192,7 @@ class Recorder:
         if not weeks:
             return [], []
         await events.serialise_openings(connection)
-        now = self._clock.now()  # after the wait for the lock: whoever notes missed weeks has held it
-        too_late = [week.run_date for week in weeks if week.open_before is not None and now >= week.open_before]
+        too_late = await self._too_late(connection, [week for week in weeks if week.open_before is not None])
         openings = [week.opening for week in weeks if week.opening and week.run_date not in too_late]
         if not openings:
             return too_late, []
@@ -207,6 +206,23 @@ class Recorder:
             if opening.batch.id in new:
                 rows.opening(opening)
         return too_late, [opening.batch.run_date for opening in openings if opening.batch.id not in new]
+
+    async def _too_late(self, connection: AsyncConnection[Any], weeks: Sequence[Week]) -> list[date]:
+        """Those of `weeks`, which a schedule opens, whose opening has ended: by the clock, or by what is written.
+
+        A clock may have stepped back. A close of that Monday or later proves that its trading is over, and a week that
+        was opened then would be opened with knowledge of it.
+        """
+        if not weeks:
+            return []
+        last_close = await checkpoints.last_computed(connection)
+        now = self._clock.now()  # after the wait for the lock: whoever notes missed weeks has held it
+        return [
+            week.run_date
+            for week in weeks
+            if (week.open_before is not None and now >= week.open_before)
+            or (last_close is not None and last_close >= week.run_date)
+        ]
 
     async def _collect(self, connection: AsyncConnection[Any], weeks: Iterable[Week], rows: _Rows) -> None:
         """Turns what the weeks know into rows, leaving out what stands already."""

@@ -24,7 +24,7 @@ _MOST_ATTEMPTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class OpeningTry:
-    """The last failed try at opening the week of `run_date`: why it failed, and how many failures it follows.
+    """The last failed try at opening the week of `run_date`: why and when it failed, and how many failures it follows.
 
     `next_try_at` is None where the next tick tries again.
     """
@@ -33,12 +33,16 @@ class OpeningTry:
     delay: Delay
     attempts: int
     next_try_at: datetime | None
+    tried_at: datetime | None = None
 
     def rests_until(self, run_date: date, now: datetime) -> datetime | None:
-        """When the week of `run_date` is tried again, if that is not yet."""
-        if self.run_date != run_date or self.next_try_at is None or self.next_try_at <= now:
+        """When the week of `run_date` is tried again, if that is not yet.
+
+        Nobody rests for a try that is still to come: a clock that ran ahead has made it.
+        """
+        if self.run_date != run_date or self.tried_at is None or self.next_try_at is None:
             return None
-        return self.next_try_at
+        return self.next_try_at if self.tried_at <= now < self.next_try_at else None
 
     def fact(self) -> Mapping[str, Any]:
         """How it is noted for whatever process makes the next try, or tells why a week was missed."""
@@ -48,6 +52,7 @@ class OpeningTry:
             "detail": self.delay.detail[:500],
             "attempts": self.attempts,
             "next_try_at": self.next_try_at.isoformat() if self.next_try_at else None,
+            "tried_at": self.tried_at.isoformat() if self.tried_at else None,
         }
 
 
@@ -64,6 +69,7 @@ def opening_try_in(fact: SchedulerFact | None) -> OpeningTry | None:
         Delay(text_in(fact.value, "cause") or "unknown", text_in(fact.value, "detail") or ""),
         min(max(count_in(fact.value, "attempts") or 0, 0), _MOST_ATTEMPTS),
         instant_in(fact.value, "next_try_at"),
+        instant_in(fact.value, "tried_at"),
     )
 
 
@@ -84,11 +90,11 @@ def failed_try(
     for a longer one.
     """
     if delay.cause in _WITHOUT_REST:
-        return OpeningTry(run_date, delay, 0, None)
+        return OpeningTry(run_date, delay, 0, None, now)
     attempts = 1 + (before.attempts if before is not None and before.run_date == run_date else 0)
     last_call = until - max(LAST_CALL, 2 * tick_every)
     if now < last_call:
         next_try_at = min(now + back_off(attempts, FIRST_REST, LONGEST_REST, draw), last_call)
     else:
         next_try_at = now + back_off(1, FIRST_REST, LONGEST_REST, draw)
-    return OpeningTry(run_date, delay, attempts, max(next_try_at, now + (delay.retry_after or timedelta(0))))
+    return OpeningTry(run_date, delay, attempts, max(next_try_at, now + (delay.retry_after or timedelta(0))), now)

@@ -6,6 +6,7 @@ its own, so that providers are asked once; the others stand by and take over.
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from core.back_off import back_off
 from core.catch_up import Report
 from core.due_work import run_due_work
 from core.leading import (
@@ -45,6 +47,9 @@ from db.fencing import Term
 _STAND_BY = timedelta(seconds=2)
 _NOTE_STANDBY_EVERY = timedelta(seconds=10)
 _LOOK = timedelta(seconds=2)
+# Where lock and term never agree, behind a pooler that lends sessions, providers must not be asked again and again.
+_AFTER_LOSS = timedelta(seconds=1)
+_LONGEST_AFTER_LOSS = timedelta(minutes=5)
 _LONGEST_REST = timedelta(minutes=5)  # several tries fit into the half hour in which a week can be opened
 
 log = logging.getLogger(__name__)
@@ -73,6 +78,8 @@ class Scheduler:
         self._who = who or process_name()
         self._health = HealthLog(services.clock, services.settings.secrets)
         self._outage = Outage()
+        self._losses = 0
+        self._draw = random.Random()  # noqa: S311 - spreads attempts, keeps no secret
         self._ticks: Ticks | None = None
         self._told_unopened: tuple[date, str, str] | None = None
         self._stopping = asyncio.Event()
@@ -96,8 +103,19 @@ class Scheduler:
                     await self._services.database.restart()
                 await self._session()
             except LeadershipLostError as exc:
-                log.warning("lead lost", extra={"event": "lead_lost", "who": self._who, "problem": exc.message})
+                self._losses += 1
+                retry_in = back_off(self._losses, _AFTER_LOSS, _LONGEST_AFTER_LOSS, self._draw)
+                log.warning(
+                    "lead lost",
+                    extra={
+                        "event": "lead_lost",
+                        "who": self._who,
+                        "problem": exc.message,
+                        "retry_in_s": round(retry_in.total_seconds(), 1),
+                    },
+                )
                 self._change(phase=Phase.STANDING_BY, problem=None)
+                await self._pause(retry_in)
             except DatabaseError as exc:
                 retry_in = self._outage.goes_on(exc)
                 self._change(phase=Phase.DATABASE_LOST, problem=exc)
@@ -110,6 +128,7 @@ class Scheduler:
             term = await self._stand_by(connection)
             if term is None:
                 return
+            self._ticks = None  # those of an earlier lead are older than what another leader may have told since
             since = self._services.clock.now()
             await self._answered(note_leader(connection, self._who, since))
             paused = await self._answered(read_pause(connection))
@@ -243,6 +262,7 @@ class Scheduler:
             await watching  # it ends only by failing
         if done is None:
             return Report()  # told to stop
+        self._losses = 0
         report, planned = done
         now = self._services.clock.now()
         self._change(next_due=planned.next_due, last_tick=now, last_report=report, problem=None)

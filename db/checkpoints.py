@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -81,6 +81,13 @@ async def waiting(connection: AsyncConnection[Any]) -> list[WaitingDay]:
     async with connection.cursor(row_factory=record_row(WaitingDay)) as cursor:
         await cursor.execute(_SQL["waiting"])
         return await cursor.fetchall()
+
+
+async def last_computed(connection: AsyncConnection[Any]) -> date | None:
+    """The latest date for which closes are stored."""
+    cursor = await connection.execute(_SQL["last_computed"])
+    [row] = await cursor.fetchall()
+    return cast("date | None", row[0])
 
 
 async def wait(

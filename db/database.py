@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
@@ -37,12 +38,21 @@ _CLIENT_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalive
 _SESSION = {
     "timezone": "UTC",
     "default_transaction_isolation": "read committed",
+    "lock_timeout": "10s",  # what somebody else holds is told and tried again, not waited for without a word
     "idle_in_transaction_session_timeout": "30s",  # a process suspended inside a transaction holds its locks no longer
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "20s",
 }
+
+
+@dataclass(slots=True)
+class _Lines:
+    """The open connections of a database and of its fenced copies, and how often they were all broken at once."""
+
+    live: WeakSet[Connection] = field(default_factory=WeakSet)
+    broken: int = 0
 
 
 class Database:
@@ -68,10 +78,9 @@ class Database:
         self.read_only = read_only
         self.timelines = Timelines()
         self._restart = restart
-        self._hung_up = 0
         self._term: Term | None = None
         self._hosts = Hosts(self.conninfo)
-        self._live: WeakSet[Connection] = WeakSet()
+        self._lines = _Lines()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             self._hosts.conninfo,
             open=False,
@@ -120,14 +129,14 @@ class Database:
 
     async def answered(self, asking: Awaitable[Answer]) -> Answer:
         """What `asking` gives. Raises DatabaseUnavailableError after ten seconds of silence, and hangs up."""
-        task, hung_up_before = asyncio.ensure_future(asking), self._hung_up
+        task, broken_before = asyncio.ensure_future(asking), self._lines.broken
         try:
             await asyncio.wait({task}, timeout=ANSWERS_WITHIN_S)
             if not task.done():
                 self.hang_up()
             return await task
         except (psycopg.Error, DatabaseError):
-            if self._hung_up == hung_up_before:
+            if self._lines.broken == broken_before:
                 raise
             raise DatabaseUnavailableError(
                 f"The database has not answered for {ANSWERS_WITHIN_S:g} s.", TRY_AGAIN
@@ -139,15 +148,15 @@ class Database:
 
     def hang_up(self) -> None:
         """Breaks every connection, so that whoever waits on one is told now that it is lost."""
-        self._hung_up += 1
-        for connection in list(self._live):
+        self._lines.broken += 1
+        for connection in list(self._lines.live):
             if not connection.closed:
                 # The driver's own closing would leave those who wait on the socket waiting.
                 with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as theirs:
                     theirs.shutdown(socket.SHUT_RDWR)
 
     async def _configure(self, connection: Connection) -> None:
-        self._live.add(connection)
+        self._lines.live.add(connection)
         cursor = await connection.execute(
             "select pg_backend_pid(), set_config(name, value, false) "
             "from unnest(%s::text[], %s::text[]) as ours (name, value)",
@@ -165,9 +174,7 @@ class Database:
     async def _check(self, connection: Connection) -> None:
         """Whether a pooled connection still leads to a server that is to be used."""
         async with self._shunning(connection):
-            if self.timelines.are_told:
-                await self.timelines.require(connection)
-            else:
+            if not await self.timelines.require(connection):
                 await connection.execute("")
 
     @asynccontextmanager

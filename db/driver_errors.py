@@ -7,6 +7,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from db.errors import (
+    DatabaseBusyError,
     DatabaseError,
     DatabaseFullError,
     DatabaseReadOnlyError,
@@ -39,9 +40,10 @@ def translate(exc: psycopg.Error) -> DatabaseError:
     if state.startswith("23"):
         return RowRefusedError(f"The database refused a row: {said}", "Nothing was written. Report this as a defect.")
     if state in _IN_THE_WAY:
-        return DatabaseUnavailableError(
+        return DatabaseBusyError(
             f"Another process was in the way: {said}",
-            "Nothing was written. A scheduler's work is tried again by itself; run any other command again.",
+            "Nothing was written. A scheduler's work is tried again by itself; run any other command again. If it goes "
+            "on, look which session holds the lock (pg_locks, pg_stat_activity).",
         )
     if state == "42501":
         return DatabaseRefusedError(

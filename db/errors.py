@@ -30,6 +30,12 @@ class DatabaseUnavailableError(DatabaseError):
     code = "database_unavailable"
 
 
+class DatabaseBusyError(DatabaseError):
+    """Another session held what was needed for longer than is waited for, or both were in each other's way."""
+
+    code = "database_busy"
+
+
 class OldTimelineError(DatabaseUnavailableError):
     """The server is an old primary that came back after another was promoted; what it took would be lost."""
 

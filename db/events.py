@@ -17,7 +17,7 @@ from db.statements import load
 _SQL = load("events")
 _NOTIFICATION_BYTES = 7000
 _MOST_RESUMPTIONS = 1000
-_OPENINGS_KEY = 0x616C7068_6D6F6E01  # an advisory lock of this product's own: "alph", "mon", 1
+OPENINGS_KEY = 0x616C7068_6D6F6E01  # an advisory lock of this product's own: "alph", "mon", 1
 _LEAST_ID, _GREATEST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 
@@ -85,7 +85,7 @@ async def notify(connection: AsyncConnection[Any], run_dates: Iterable[date]) ->
 
 async def serialise_openings(connection: AsyncConnection[Any]) -> None:
     """Lets one transaction at a time open weeks or note missed ones."""
-    await connection.execute(_SQL["serialise_openings"], {"key": _OPENINGS_KEY})
+    await connection.execute(_SQL["serialise_openings"], {"key": OPENINGS_KEY})
 
 
 async def server_time(connection: AsyncConnection[Any]) -> datetime:

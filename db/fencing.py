@@ -64,32 +64,37 @@ async def begin_term(connection: AsyncConnection[Any]) -> Term:
 class Timelines:
     """The highest timeline that this process has seen.
 
-    `are_told` is False for a server that does not tell its own; `refusal` is what the server looked at last was
-    refused with, if it was.
+    `refusal` is what the server looked at last was refused with, if it was.
     """
 
     def __init__(self) -> None:
         self.highest = 0
-        self.are_told = True
         self.refusal: OldTimelineError | None = None
+        self._untold: set[str] = set()
+
+    @property
+    def are_told(self) -> bool:
+        """Whether every server that was asked has told its timeline."""
+        return not self._untold
 
     async def probe(self, connection: AsyncConnection[Any]) -> None:
-        """`require` in no transaction: whether the server tells its timeline is found out where an error harms none."""
+        """`require` in no transaction: whether a server tells its timeline is found out where an error harms none."""
+        self._untold.discard(_address(connection))
         try:
             await self.require(connection)
         except psycopg.Error as exc:
             if exc.sqlstate not in _DOES_NOT_TELL:
                 raise
-            self.are_told = False
+            self._untold.add(_address(connection))
 
-    async def require(self, connection: AsyncConnection[Any]) -> None:
-        """Raises OldTimelineError if the server is on a lower timeline than one that was seen before."""
-        if not self.are_told:
-            return
+    async def require(self, connection: AsyncConnection[Any]) -> bool:
+        """Whether the server was asked. Raises OldTimelineError if it is on a lower timeline than one seen before."""
+        if _address(connection) in self._untold:
+            return False
         cursor = await connection.execute(_SQL["timeline"])
         row = await cursor.fetchone()
         if row is None or row[0] is None:
-            return  # a replica takes no writes
+            return True  # a replica takes no writes
         timeline = int(row[0], 16)
         if timeline < self.highest:
             self.refusal = OldTimelineError(
@@ -98,6 +103,7 @@ class Timelines:
             )
             raise self.refusal
         self.highest, self.refusal = timeline, None
+        return True
 
 
 def _address(connection: AsyncConnection[Any]) -> str:

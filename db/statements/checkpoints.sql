@@ -28,6 +28,10 @@ join checkpoints c on c.id = m.checkpoint_id
 where c.batch_id = %(batch_id)s
 order by c.checkpoint_date, m.pick_id;
 
+-- name: last_computed
+-- The latest date for which closes are stored.
+select max(checkpoint_date) from checkpoints where status = 'computed';
+
 -- name: waiting
 -- Due days that could not be written yet.
 select batch_id, checkpoint_date, cause, detail, attempts, first_tried_at, last_tried_at, next_try_at

@@ -30,7 +30,7 @@ class EveryTurn(Ticker):
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets schedulers look, note and tick without waiting; the first is called one:1, then two:2 and so on."""
     short = timedelta(milliseconds=20)
-    for name in ("_STAND_BY", "_NOTE_STANDBY_EVERY", "_LOOK", "HEARTBEAT_EVERY"):
+    for name in ("_STAND_BY", "_NOTE_STANDBY_EVERY", "_LOOK", "HEARTBEAT_EVERY", "_AFTER_LOSS", "_LONGEST_AFTER_LOSS"):
         monkeypatch.setattr(core.scheduler, name, short)
     for name in ("_FIRST", "_LONGEST"):
         monkeypatch.setattr(core.outage, name, short)

@@ -1,5 +1,6 @@
 """A scheduler whose database falls silent, dies or turns it away: it says why, and goes on by itself."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -12,13 +13,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import core.scheduler
 import db.database
 from core.outage import Outage
+from core.scheduler import Scheduler
 from core.scheduler_state import Phase
 from core.services import Access, open_services
 from core.settings import Settings
 from db.embedded import EmbeddedServer
-from db.errors import DatabaseUnavailableError
+from db.errors import DatabaseUnavailableError, LeadershipLostError
 from tests.core.scheduling import Running, hurry, running
 from tests.core.world import RULES, World
 
@@ -26,6 +29,11 @@ from tests.core.world import RULES, World
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     hurry(monkeypatch)
+
+
+@pytest.fixture
+def world_of(conninfo: str) -> World:
+    return World(conninfo)
 
 
 @contextmanager
@@ -74,6 +82,61 @@ async def test_the_products_own_server_is_started_again(reachable_directory: Pat
             await run.phase(Phase.LEADING)
             await run.ticks(2)
         assert len(world.rows()) == 1
+
+
+async def test_a_lead_that_is_refused_again_and_again_asks_no_provider_again_and_again(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pooler that lends another session's number: it leads, and is refused whatever it writes."""
+    pauses: list[float] = []
+    pause = Scheduler._pause
+
+    async def noting(self: Scheduler, duration: timedelta) -> bool:
+        pauses.append(duration.total_seconds())
+        return await pause(self, min(duration, timedelta(milliseconds=5)))
+
+    async def refused(*_: object, **__: object) -> None:
+        raise LeadershipLostError("refused", "Wait.")
+
+    monkeypatch.setattr(core.scheduler, "_AFTER_LOSS", timedelta(seconds=1000))
+    monkeypatch.setattr(core.scheduler, "_LONGEST_AFTER_LOSS", timedelta(seconds=9000))
+    monkeypatch.setattr(Scheduler, "_pause", noting)
+    monkeypatch.setattr(core.scheduler, "run_due_work", refused)
+    async with running(World(conninfo)) as run:
+        await run.until(lambda _: sum(seconds >= 500 for seconds in pauses) >= 6)
+    grown = [seconds for seconds in pauses if seconds >= 500]
+    assert grown[0] <= 1000
+    assert max(grown) > 4000
+
+
+async def test_a_leader_that_returns_tells_no_look_of_its_former_lead(
+    world_of: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one may have looked since, and a probe must not take the schedule for dead."""
+    async with running(world_of, every=0.05) as run:
+        await run.ticks(2)
+        assert run.scheduler._ticks is not None
+
+        async def lost(*_: object, **__: object) -> None:
+            raise LeadershipLostError("lost", "Wait.")
+
+        beats: asyncio.Queue[object] = asyncio.Queue()
+
+        async def noting(*arguments: object) -> None:
+            beats.put_nowait(arguments[-1])
+
+        monkeypatch.setattr(core.scheduler, "run_due_work", lost)
+        await run.until(lambda state: state.phase is Phase.STANDING_BY)
+        hanging = asyncio.Event()
+
+        async def hang(*_: object, **__: object) -> None:
+            hanging.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(core.scheduler, "beat", noting)
+        monkeypatch.setattr(core.scheduler, "run_due_work", hang)
+        await asyncio.wait_for(hanging.wait(), 8)
+        assert await asyncio.wait_for(beats.get(), 8) is None
 
 
 def test_an_outage_is_told_once_and_its_end_with_its_length(caplog: pytest.LogCaptureFixture) -> None:

@@ -211,3 +211,18 @@ async def test_a_clock_that_ran_ahead_of_the_servers_notes_no_monday_as_missed(
     assert world.rows("select payload ->> 'run_date' from events where event_type = 'batch_missed'") == [
         (past.isoformat(),)
     ]
+
+
+async def test_a_week_whose_trading_is_over_is_not_opened_by_a_clock_that_stepped_back(
+    world: World, services: Services
+) -> None:
+    """It would be opened with knowledge of its own days."""
+    await run_due_work(services)
+    world.clock.instant = exchange("2020-01-15")
+    report, _ = await run_due_work(services)
+    assert report.missed == 1
+    world.clock.instant = exchange("2020-01-13", "09:10")
+    report, _ = await run_due_work(services)
+    assert (report.opened, report.unopened[SECOND].cause) == (0, "too_late")
+    assert {row[0] for row in world.rows()} == {FIRST.isoformat()}
+    assert (await batches.open_week(services, SECOND, PICKS, "file")).opened == 1, "an operator's word is another thing"

@@ -9,12 +9,14 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+import db.database
 from db import events, migrate
 from db.address import parse_conninfo, secrets_of, shown_address
 from db.database import CHANNEL, Database
 from db.driver_errors import translate, translated
 from db.embedded import EmbeddedServer
 from db.errors import (
+    DatabaseBusyError,
     DatabaseError,
     DatabaseFullError,
     DatabaseReadOnlyError,
@@ -99,7 +101,7 @@ class TestFailures:
     @pytest.mark.parametrize("error", [psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected])
     def test_another_process_in_the_way_is_no_lost_server(self, error: type[psycopg.Error]) -> None:
         found = translate(error("could not go on"))
-        assert type(found) is DatabaseUnavailableError
+        assert type(found) is DatabaseBusyError
         assert "Another process was in the way" in found.message
         assert "cannot be reached" not in found.message
         assert "is tried again" in found.remedy
@@ -179,6 +181,14 @@ class TestSessions:
         async with Database(conninfo) as database, database.connection() as connection:
             cursor = await connection.execute("show timezone")
             assert await cursor.fetchone() == ("UTC",)
+
+    async def test_a_lock_is_not_waited_for_without_end(self, conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(db.database._SESSION, "lock_timeout", "50ms")
+        async with Database(conninfo) as database, database.transaction() as holding:
+            await events.serialise_openings(holding)
+            with pytest.raises(DatabaseBusyError, match="Another process was in the way"):
+                async with database.transaction() as waiting:
+                    await events.serialise_openings(waiting)
 
     async def test_behind_a_pooler_nothing_is_prepared(self, conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """A pooler makes up the session's number that it tells at the start."""
