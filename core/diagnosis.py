@@ -14,7 +14,7 @@ from core.services import Access, open_address
 from core.settings import PREFIX, Settings
 from core.trading_calendar import EXCHANGE_ZONE
 from core.weekly_backup import BackupView, last_backup
-from db import leadership, migrate
+from db import batches, leadership, migrate
 from db.database import Database
 from db.errors import AlphaMondayError
 from db.leadership import Lead
@@ -24,6 +24,7 @@ from db.transport import transport_problem
 OLDEST_SERVER = 150000
 DRIFT_ALLOWED = timedelta(seconds=5)
 OLDEST_BACKUP = timedelta(days=8)  # one a week, and a day's grace
+_BACKUP_OWED_AFTER = timedelta(hours=2)
 LEAST_FREE_BYTES = 500 * 1000**2
 _HANGS_FROM = 3 * HEARTBEAT_EVERY
 _PAGE = "docs/operations.md"
@@ -61,7 +62,9 @@ async def database_findings(settings: Settings) -> list[Finding]:
             facts, lead = await leadership.facts(connection), await leadership.lead(connection)
             findings += [pause_finding(facts), leader_finding(facts, lead)]
             if settings.database_url is None:
-                findings.append(backup_finding(last_backup(facts), datetime.now(UTC)))
+                newest, ticks = await batches.latest(connection), ticks_in(facts.get(TICKS_FACT))
+                is_owed = bool(newest and ticks and ticks.last_at - newest.created_at > _BACKUP_OWED_AFTER)
+                findings.append(backup_finding(last_backup(facts), datetime.now(UTC), is_owed=is_owed))
     except AlphaMondayError as exc:
         findings.append(Finding("database", False, exc.message, exc.remedy))
     return findings
@@ -172,11 +175,16 @@ def leader_finding(facts: Mapping[str, SchedulerFact], lead: Lead) -> Finding:
     return Finding("scheduler", True, f"{leader.who} leads since {_told(leader.since)}; {age}{looked}")
 
 
-def backup_finding(last: BackupView | None, now: datetime) -> Finding:
-    """Whether the embedded database was backed up within its week; `last` is the last attempt."""
+def backup_finding(last: BackupView | None, now: datetime, *, is_owed: bool) -> Finding:
+    """Whether the embedded database was backed up within its week.
+
+    `last` is the last attempt; `is_owed` says that a scheduler has looked for work long after there was a batch.
+    """
+    advice = "Look at the scheduler's log, or make one by hand: alpha-monday db backup FILE."
+    if last is None and is_owed:
+        return Finding("backup", False, "none was made, although there are batches and a scheduler runs", advice)
     if last is None:
         return Finding("backup", True, "none was made yet; a scheduler makes one a week once there is a batch")
-    advice = "Look at the scheduler's log, or make one by hand: alpha-monday db backup FILE."
     if last.problem:
         newest = f"; the newest is {last.file}" if last.file else ""
         return Finding("backup", False, f"the last one failed: {last.problem}{newest}", advice)

@@ -13,8 +13,10 @@ from psycopg import AsyncConnection
 from core.pausing import PAUSE_FACT, pause_in
 from core.services import Access, open_address
 from core.settings import Settings
-from db import leadership, migrate
+from db import batches, leadership, migrate
+from db.driver_errors import translated
 from db.dumps import connected
+from db.errors import AlphaMondayError
 from db.fencing import take_lead
 from db.moving import MoveError, address_without_secrets, carry_over, refuse_rows
 
@@ -59,9 +61,7 @@ async def move(settings: Settings, url: str) -> Moved:
                     "A scheduler leads on the embedded database.",
                     "End every alpha-monday that uses it (the TUI, --headless), and try again.",
                 )
-            cursor = await keeper.execute("select exists (select from batches)")
-            [[has_batches]] = await cursor.fetchall()
-            if not has_batches:
+            if not await batches.has_any(keeper):
                 raise MoveError("The embedded database holds no batches to move.", "Set DATABASE_URL and begin there.")
             await asyncio.to_thread(migrate.up, url)
             return await _move(keeper, source, url, Moved(0, 0, address, settings.data_dir / "postgres", False))
@@ -78,9 +78,15 @@ async def _move(keeper: AsyncConnection[Any], source: str, url: str, moved: Move
         try:
             if before is not None and travels:
                 await leadership.note_first(target, PAUSE_FACT, before.value)
-            held = await carry_over(giving, target)
-        except BaseException:
-            await _put_back(keeper, before.value if before else None)
+            with translated():
+                held = await carry_over(giving, target)
+        except BaseException as exc:
+            try:
+                await _put_back(keeper, before.value if before else None)
+            except psycopg.Error as left:  # the keeper is gone, perhaps for the same cause: the first failure is told
+                exc.add_note(f"The pause of the embedded database was not taken back: {left}")
+                if isinstance(exc, AlphaMondayError):
+                    exc.remedy += " Then run alpha-monday resume: the embedded database's schedulers are still paused."
             raise
         try:
             await target.commit()

@@ -1,4 +1,4 @@
-"""What goes on beside a leader's ticks and never holds them up: the call that says all is well, the weekly backup."""
+"""What is done besides the work that is due: the call that says all is well, and the weekly backup."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """The work beside the ticks of one leader."""
+    """The work beside the ticks of one leader, which it never holds up, or after a single run. It fails nobody."""
 
     def __init__(self, services: Services) -> None:
         self._heartbeat = Heartbeat(services)
@@ -25,6 +25,11 @@ class Upkeep:
         self._heartbeat.after_tick(report)
         if self._backing_up is None or self._backing_up.done():
             self._backing_up = asyncio.create_task(self._back_up())
+
+    async def after_run(self, report: Report) -> None:
+        """Does what is due after a single run, and ends."""
+        await self._heartbeat.beat(report)
+        await self._back_up()
 
     async def _back_up(self) -> None:
         try:

@@ -75,6 +75,7 @@ class WeeklyBackup:
         self._services = services
         self._directory = backup_directory(services.settings.data_dir)
         self._failed_at: datetime | None = None
+        self._unnoted: tuple[datetime, str] | None = None
         # The demo's database can be made anew at any time, and DATABASE_URL's is not ours.
         name = conninfo_to_dict(services.database.conninfo).get("dbname")
         self._is_ours = services.settings.database_url is None and name == DATABASE
@@ -83,10 +84,15 @@ class WeeklyBackup:
         """The backup written now, proved like those of `db backup`; None if none is due or another process writes it.
 
         One is due when the newest is seven days old by its name, or older, and the database holds a batch. What came
-        of it is noted under BACKUP_FACT. Raises AlphaMondayError if it fails. A cancelled one leaves no file.
+        of it is noted under BACKUP_FACT, by a later call where it cannot be at once. Raises AlphaMondayError if it
+        fails, or if that later call cannot note it either. A cancelled one leaves no file.
         """
         now = self._services.clock.now()
-        if not self._is_ours or (self._failed_at is not None and _is_recent(self._failed_at, now)):
+        if not self._is_ours:
+            return None
+        if self._unnoted is not None:
+            await self._note(*self._unnoted)
+        if self._failed_at is not None and _is_recent(self._failed_at, now):
             return None
         if not await asyncio.to_thread(self._is_old, now):
             return None
@@ -96,13 +102,14 @@ class WeeklyBackup:
                 return None
         try:
             written = await self._write(now)
-        except AlphaMondayError as exc:
+        except Exception as exc:
             self._failed_at = now
-            await self._note(now, exc.message)
+            problem = exc.message if isinstance(exc, AlphaMondayError) else f"Unforeseen: {type(exc).__name__}."
+            await self._note_or_keep(now, problem, exc)
             raise
         if written is not None:
             self._failed_at = None
-            await self._note(now, "")
+            await self._note_or_keep(now, "")
         return written
 
     def _is_old(self, now: datetime) -> bool:
@@ -125,12 +132,22 @@ class WeeklyBackup:
                 old.unlink()
         return file
 
+    async def _note_or_keep(self, now: datetime, problem: str, failure: Exception | None = None) -> None:
+        """Notes the outcome; where that fails, it is kept for the next call, so that the outcome itself is told now."""
+        self._unnoted = now, problem
+        try:
+            await self._note(now, problem)
+        except AlphaMondayError as exc:
+            if failure is not None:
+                failure.add_note(f"It could not be noted: {exc}")
+
     async def _note(self, now: datetime, problem: str) -> None:
         with _told(self._directory):
             newest = next((file.name for _, file in kept_backups(self._directory)), "")
         async with self._services.database.transaction() as connection:
             value = {"at": now.isoformat(), "file": newest, "problem": problem}
             await leadership.note(connection, BACKUP_FACT, value)
+        self._unnoted = None
 
 
 def _is_recent(failed_at: datetime, now: datetime) -> bool:

@@ -128,9 +128,15 @@ def test_a_timer_that_works_without_a_leader_is_told_by_its_last_look() -> None:
     ],
 )
 def test_the_backup(last: BackupView | None, ok: bool, said: str) -> None:
-    found = backup_finding(last, NOW)
+    found = backup_finding(last, NOW, is_owed=False)
     assert (found.ok, said in found.message) == (ok, True), found
     assert bool(found.remedy) == (not ok)
+
+
+def test_a_backup_that_should_have_been_made_is_missed() -> None:
+    found = backup_finding(None, NOW, is_owed=True)
+    assert (found.ok, found.message[:13]) == (False, "none was made")
+    assert found.remedy
 
 
 @pytest.mark.parametrize(("free", "ok"), [(500_000_000, True), (499_999_999, False), (0, False)])

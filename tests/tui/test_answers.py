@@ -10,6 +10,7 @@ from textual import events
 
 from core.batches import NotFoundError
 from core.settings import Settings
+from tests.databases import as_owner
 from tests.tui.driving import app_for, has_arrived, home, is_filled, link, running, shown, until
 from tests.tui.history import NEWEST_WEEK, all_weeks
 from tui import app as app_module
@@ -25,7 +26,7 @@ from tui.status import Link
 @contextmanager
 def locked(conninfo: str, table: str) -> Iterator[None]:
     """Lets every question about `table` wait."""
-    with psycopg.connect(conninfo) as connection:
+    with psycopg.connect(as_owner(conninfo)) as connection:
         connection.execute(f"lock table {table} in access exclusive mode".encode())
         yield
 

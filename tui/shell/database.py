@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import signal
 import sys
 from datetime import UTC, datetime
 from getpass import getpass
@@ -19,12 +18,14 @@ from db.backup import restore as read_backup
 from db.client_programs import run_psql, tools_for
 from db.database import Database
 from db.dumps import connected
+from db.embedded_upgrade import kept_clusters
 from db.embedded_upgrade import upgrade as upgrade_embedded
 from db.errors import AlphaMondayError, DatabaseRefusedError, EmbeddedServerError
 from db.moving import address_without_secrets
 from db.roles import roles_sql
 from db.table_digests import Digests
 from tui.output import print_error, print_json, print_line, print_table
+from tui.shell.signals import interrupts_left_to_a_child
 
 _LONGEST_ADDRESS = 4096
 _FORM = "Write one line, such as postgresql://user:password@host:5432/database."
@@ -104,11 +105,10 @@ async def roles(args: argparse.Namespace, _: LoadedSettings) -> int:
 async def psql(_: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens PostgreSQL's shell; the embedded server runs at least as long."""
     async with open_address(loaded.settings, Access.READ) as conninfo:
-        # The terminal sends Ctrl-C to both: it is psql's, which ends a query by it and goes on.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
         async with connected(conninfo) as connection:
             tools = await tools_for(connection)
-        return await asyncio.to_thread(run_psql, conninfo, tools)
+        with interrupts_left_to_a_child():
+            return await run_psql(conninfo, tools)
 
 
 async def backup(args: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -187,9 +187,10 @@ async def upgrade(args: argparse.Namespace, loaded: LoadedSettings) -> int:
             "DATABASE_URL is set: the server that it names is upgraded by its own operators",
             "unset it to upgrade the embedded PostgreSQL",
         )
+    directory = settings.data_dir / "postgres"
     newest = [file for _, file in kept_backups(backup_directory(settings.data_dir))][:1]
     done = await upgrade_embedded(
-        settings.data_dir / "postgres",
+        directory,
         (DATABASE, DEMO_DATABASE),
         on=datetime.now(UTC).date(),
         old_programs=args.old_programs,
@@ -201,6 +202,7 @@ async def upgrade(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         print_json(
             {
                 "upgraded": done is not None,
+                **({} if done else {"earlier": [str(path) for path in kept_clusters(directory)]}),
                 **(
                     {
                         "from": done.old_major,
@@ -217,6 +219,8 @@ async def upgrade(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         )
     elif done is None:
         print_line("The embedded PostgreSQL is of this version already.")
+        for path in kept_clusters(directory):  # of an upgrade that was interrupted at its last step, for one
+            print_line(f"An earlier one is kept in {path}; remove it when you need it no longer.")
     else:
         print_line(f"Upgraded from PostgreSQL {done.old_major} to {done.new_major}.")
         print_line(f"Carried over and verified: {done.tables:,} tables, {done.rows:,} rows.")

@@ -18,7 +18,6 @@ from core.catch_up import Report
 from core.csv_rows import decode_text
 from core.due_work import run_due_work
 from core.health import note_tick
-from core.heartbeat import Heartbeat
 from core.logs import redacted
 from core.pausing import Pause, read_pause
 from core.picks.file import parse_picks, read_picks_file
@@ -28,6 +27,7 @@ from core.services import Access, Services, open_services, pick_source_called
 from core.settings import LoadedSettings
 from core.stopping import run_until
 from core.trading_calendar import monday_of
+from core.upkeep import Upkeep
 from tui.output import print_json, print_line
 from tui.shell.signals import interruptible
 
@@ -122,15 +122,15 @@ async def once(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 
 async def _work_once(services: Services, as_of: datetime | None, stopping: asyncio.Event) -> Report:
-    """One catch-up; for the present it counts as a look for work, and calls the heartbeat's address."""
+    """One catch-up; for the present it counts as a look for work, and what a leader does beside its ticks follows."""
     report, planned = await run_due_work(services, as_of, stopping=stopping.is_set)
     if as_of is None and not stopping.is_set():
         await note_tick(services, planned)
-        heartbeat = Heartbeat(services)
+        upkeep = Upkeep(services)
         try:
-            await heartbeat.beat(report)
+            await upkeep.after_run(report)
         finally:
-            await heartbeat.close()
+            await upkeep.close()
     return report
 
 
