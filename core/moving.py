@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from core.pausing import PAUSE_FACT, pause_in
+from core.pausing import LONGEST_REASON, PAUSE_FACT, pause_in
 from core.services import Access, open_address
 from core.settings import Settings
 from db import batches, leadership, migrate
@@ -20,7 +20,6 @@ from db.errors import AlphaMondayError
 from db.fencing import take_lead
 from db.moving import MoveError, address_without_secrets, carry_over, refuse_rows
 
-_WHO_LIMIT = 100
 _MOVED = "moved"
 
 
@@ -72,11 +71,16 @@ async def _move(keeper: AsyncConnection[Any], source: str, url: str, moved: Move
         await refuse_rows(target)
         await target.rollback()
         before = await leadership.fact(keeper, PAUSE_FACT)
-        travels = before is not None and _MOVED not in before.value
+        pause = pause_in(before)
+        if pause is not None and before is not None and _MOVED in before.value:
+            raise MoveError(
+                f"This database was {pause.reason or 'moved'} before.",
+                "Use that one. If it does not hold everything, run alpha-monday resume here, and move again.",
+            )
         # Noted first and taken back on failure: killed at any moment, no two databases go on by themselves.
         await _note_moved(keeper, moved.address)
         try:
-            if before is not None and travels:
+            if before is not None:
                 await leadership.note_first(target, PAUSE_FACT, before.value)
             with translated():
                 held = await carry_over(giving, target)
@@ -97,11 +101,12 @@ async def _move(keeper: AsyncConnection[Any], source: str, url: str, moved: Move
                 "run alpha-monday resume and move again.",
             ) from exc
     rows = sum(table.rows for table in held.values())
-    return Moved(len(held), rows, moved.address, moved.directory, travels and pause_in(before) is not None)
+    return Moved(len(held), rows, moved.address, moved.directory, pause is not None)
 
 
 async def _note_moved(keeper: AsyncConnection[Any], address: str) -> None:
-    value = {"who": f"moved to {address}"[:_WHO_LIMIT], "since": datetime.now(UTC).isoformat(), _MOVED: True}
+    reason = f"moved to {address}"[:LONGEST_REASON]
+    value = {"who": "db move", "since": datetime.now(UTC).isoformat(), "reason": reason, _MOVED: True}
     await leadership.note(keeper, PAUSE_FACT, value)
 
 

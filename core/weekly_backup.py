@@ -94,13 +94,9 @@ class WeeklyBackup:
             await self._note(*self._unnoted)
         if self._failed_at is not None and _is_recent(self._failed_at, now):
             return None
-        if not await asyncio.to_thread(self._is_old, now):
-            return None
-        async with self._services.database.connection() as connection:
-            noted = last_backup(await leadership.facts(connection))
-            if (noted and noted.problem and _is_recent(noted.at, now)) or await batches.latest(connection) is None:
-                return None
         try:
+            if not await asyncio.to_thread(self._is_old, now) or await self._is_to_wait(now):
+                return None
             written = await self._write(now)
         except Exception as exc:
             self._failed_at = now
@@ -111,6 +107,13 @@ class WeeklyBackup:
             self._failed_at = None
             await self._note_or_keep(now, "")
         return written
+
+    async def _is_to_wait(self, now: datetime) -> bool:
+        """Whether there is nothing to keep yet, or any process has failed within the hour."""
+        async with self._services.database.connection() as connection:
+            noted = last_backup(await leadership.facts(connection))
+            has_failed = bool(noted and noted.problem and _is_recent(noted.at, now))
+            return has_failed or await batches.latest(connection) is None
 
     def _is_old(self, now: datetime) -> bool:
         """Whether the newest backup is too old. One from the future, of a clock that was wrong, says nothing."""
@@ -142,8 +145,10 @@ class WeeklyBackup:
                 failure.add_note(f"It could not be noted: {exc}")
 
     async def _note(self, now: datetime, problem: str) -> None:
-        with _told(self._directory):
+        try:
             newest = next((file.name for _, file in kept_backups(self._directory)), "")
+        except OSError:
+            newest = ""  # which is what the problem is about
         async with self._services.database.transaction() as connection:
             value = {"at": now.isoformat(), "file": newest, "problem": problem}
             await leadership.note(connection, BACKUP_FACT, value)

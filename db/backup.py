@@ -10,16 +10,17 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from db import migrate
+from db import batches, migrate
 from db.client_programs import tools_for
-from db.driver_errors import translated
-from db.dumps import BackupError, Dump, dump, fill, read_contents, restored_aside
+from db.dumps import BackupError, Dump, connected, dump, fill, read_contents, restored_aside
 from db.embedded_files import sync_directory
-from db.events import _OPENINGS_KEY
+from db.events import OPENINGS_KEY
+from db.statements import load
 from db.table_digests import Digests, difference, digests
 
 __all__ = ["BackupError", "backup", "restore"]
 
+_SQL = load("backup")
 _OWN_TABLES = frozenset({("public", "batches"), ("public", "schema_migrations")})
 
 
@@ -100,9 +101,7 @@ async def restore(conninfo: str, file: Path) -> Digests:
                 f"Restore it into a server of PostgreSQL {contents.server_major} or newer. To take it to an older one, "
                 "restore it into an embedded database (without DATABASE_URL), then use alpha-monday db move.",
             )
-        cursor = await connection.execute("select exists (select from batches)")
-        [[has_batches]] = await cursor.fetchall()
-        if has_batches:
+        if await batches.has_any(connection):
             raise BackupError(
                 "The database holds batches already; a backup is restored into an empty one only.",
                 "Point DATABASE_URL or ALPHA_MONDAY_DATA_DIR at an empty database.",
@@ -127,8 +126,11 @@ async def _own_contents(file: Path) -> Dump:
 @asynccontextmanager
 async def _openings_held_off(conninfo: str) -> AsyncIterator[AsyncConnection[Any]]:
     """A connection that keeps every other process from opening weeks for as long as it lives."""
-    with translated():
+    async with connected(conninfo) as connection:
         # Autocommit, so that beside this lock none is held that the clearing of the tables would wait for.
-        async with await AsyncConnection.connect(conninfo, autocommit=True) as connection:
-            await connection.execute("select pg_advisory_lock(%s)", (_OPENINGS_KEY,))
-            yield connection
+        await connection.set_autocommit(True)
+        # Lost with its machine or the network, it is given up within half a minute. A process that is suspended keeps
+        # it: once thawed it goes on to clear the tables, which must hold no batch that was opened meanwhile.
+        await connection.execute(_SQL["hold_on"])
+        await connection.execute(_SQL["hold_off_openings"], {"key": OPENINGS_KEY})
+        yield connection

@@ -85,6 +85,14 @@ async def latest(connection: AsyncConnection[Any]) -> Batch | None:
         return await cursor.fetchone()
 
 
+async def has_any(connection: AsyncConnection[Any]) -> bool:
+    """Whether there is any batch."""
+    cursor = await connection.execute(_SQL["has_any"])
+    row = await cursor.fetchone()
+    assert row is not None  # a select without FROM has one row
+    return bool(row[0])
+
+
 async def by_run_dates(connection: AsyncConnection[Any], run_dates: Iterable[date]) -> dict[date, Batch]:
     """The batches of some weeks, by run date."""
     async with connection.cursor(row_factory=_batch_row) as cursor:

@@ -21,18 +21,27 @@ from db.errors import DatabaseError
 _REINSTALL = "Reinstall alpha-monday with its dependencies."
 _NEEDED = ("pg_dump", "psql")
 _NEWER_LOOKED_FOR = 10  # major versions, a decade of them
+_KILLED = 128  # plus the number of the signal
 _MAJOR = re.compile(r"\(PostgreSQL\) (\d+)", re.ASCII)
 
 
 def client_environment(conninfo: str) -> dict[bytes, bytes]:
-    """The environment in which a client program finds the database at `conninfo`.
+    """The environment in which a client program finds the database at `conninfo`, as this process finds it.
 
-    The address travels so because everyone on the machine can read a command line; what has no variable of its own
-    (keepalives and the like) does not matter to these programs.
+    What the address leaves open comes from libpq's own variables and service; what it gives, an empty value too, comes
+    from nowhere else. It travels in the environment because everyone on the machine can read a command line; what has
+    no variable of its own (keepalives and the like) does not matter to these programs.
     """
     options = Conninfo.parse(parse_conninfo(conninfo).encode())
-    address = {option.envvar: option.val for option in options if option.envvar and option.val}
-    return {**os.environb, **address}
+    given = {option.keyword: option for option in options if option.val is not None}
+    left_out: set[bytes | None] = {option.envvar for option in given.values()}
+    if b"service" not in given:
+        # A program would heed PGSERVICE before the variables that carry the address: it is looked up here instead.
+        from_outside = [option for option in Conninfo.get_defaults() if option.val != option.compiled]
+        given = {option.keyword: option for option in from_outside if option.keyword != b"service"} | given
+        left_out |= {b"PGSERVICE", b"PGSERVICEFILE"}
+    address = {option.envvar: option.val for option in given.values() if option.envvar and option.val}
+    return {name: value for name, value in os.environb.items() if name not in left_out} | address
 
 
 async def run_client(
@@ -76,12 +85,13 @@ async def tools_for(connection: AsyncConnection[Any]) -> Path:
     """The directory of programs that reach the server of `connection` as safely as it did.
 
     Those that came along are built without TLS: where the connection is encrypted, the system's are taken, of the
-    server's major version or newer. Raises DatabaseError where there are none.
+    server's major version or of the next above it, because what an older one writes, more programs can read. Raises
+    DatabaseError where there are none.
     """
     if not connection.pgconn.ssl_in_use:
         return client_tools()
     server = connection.info.server_version // 10000
-    for major in range(server + _NEWER_LOOKED_FOR, server - 1, -1):
+    for major in range(server, server + _NEWER_LOOKED_FOR + 1):
         for tools in usual_places(major):
             if all((tools / program).is_file() for program in _NEEDED):
                 return tools
@@ -96,8 +106,17 @@ async def tools_for(connection: AsyncConnection[Any]) -> Path:
     )
 
 
-def run_psql(conninfo: str, tools: Path) -> int:
-    """PostgreSQL's shell of `tools` in the operator's terminal; gives its exit code."""
-    return subprocess.run(  # noqa: S603 - PostgreSQL's own program, and no shell
-        [tools / "psql", "--no-password"], env=client_environment(conninfo), check=False
-    ).returncode
+async def run_psql(conninfo: str, tools: Path) -> int:
+    """PostgreSQL's shell of `tools` in the operator's terminal; gives its exit code, as a shell counts it.
+
+    It is told to end if the waiter is cancelled, and waited for.
+    """
+    process = await asyncio.create_subprocess_exec(tools / "psql", "--no-password", env=client_environment(conninfo))
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):  # it has just ended by itself
+            process.terminate()
+        await process.wait()
+        raise
+    return code if code >= 0 else _KILLED - code

@@ -1,10 +1,9 @@
 """PostgreSQL's dumps: written from one snapshot, told what they are, and read back as a script that checks itself."""
 
-import asyncio
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from psycopg import AsyncConnection, ConnectionInfo, IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from db.address import parse_conninfo
-from db.blocking import in_thread
+from db.blocking import in_thread, to_its_end
 from db.client_programs import client_major, run_client, tools_for
 from db.database import CONNECT_TIMEOUT_S
 from db.driver_errors import translated
+from db.embedded import client_tools
 from db.errors import DatabaseError, EmbeddedServerError
 from db.scratch import scratch_server
 from db.table_digests import Digests, Table, TableDigest, digests, requirements
@@ -58,12 +58,7 @@ async def dump(conninfo: str, file: Path) -> dict[Table, TableDigest]:
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         tools = await tools_for(connection)
-        if (server := connection.info.server_version // 10000) > (ours := await client_major(tools)):
-            raise BackupError(
-                f"The server is PostgreSQL {server}; the pg_dump that came along is of version {ours} and cannot "
-                "read newer ones.",
-                f"Upgrade alpha-monday, or use the pg_dump of PostgreSQL {server}.",
-            )
+        ours = await _writer_major(tools, connection.info.server_version // 10000)
         async with connection.transaction():
             cursor = await connection.execute("select pg_export_snapshot()")
             [[snapshot]] = await cursor.fetchall()
@@ -79,6 +74,28 @@ async def dump(conninfo: str, file: Path) -> dict[Table, TableDigest]:
     return found
 
 
+async def _writer_major(tools: Path, server: int) -> int:
+    """The major version of the pg_dump in `tools`. Raises BackupError where it cannot read that of the `server`.
+
+    Or where its archives could not be read here, since a backup is proved and restored by the programs that came along.
+    """
+    ours = await client_major(tools)
+    if server > ours:
+        raise BackupError(
+            f"The server is PostgreSQL {server}; the pg_dump in {tools} is of version {ours} and cannot read newer "
+            "servers.",
+            f"Upgrade alpha-monday, or use the pg_dump of PostgreSQL {server}.",
+        )
+    if tools != client_tools() and ours > (reader := await client_major()):
+        raise BackupError(
+            f"The pg_dump in {tools} is of version {ours}, and what it writes cannot be read by the pg_restore that "
+            f"came along, of version {reader}.",
+            f"Install PostgreSQL's client programs of version {server} to {reader} (Debian: "
+            f"postgresql-client-{server}), or upgrade alpha-monday.",
+        )
+    return ours
+
+
 async def read_contents(file: Path) -> Dump:
     """What the dump in `file` says of itself. Raises DatabaseError where it is none."""
     listed = await run_client("pg_restore", ["--list", file], "", f"{_NOTHING_RESTORED}.")
@@ -92,8 +109,8 @@ async def fill(conninfo: str, file: Path, expected: Digests | None = None, tools
     The transaction commits only if every table's rows are those of `expected`. Raises DatabaseError, with nothing
     changed, if they are not or anything else fails.
     """
-    with tempfile.TemporaryDirectory(prefix="alpha-monday-") as private:
-        script = await _script_of(file, Path(private), expected)
+    with _temporary_directory() as private:
+        script = await _script_of(file, private, expected)
         await run_client(
             "psql",
             ["--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1",
@@ -151,11 +168,33 @@ async def _script_of(file: Path, directory: Path, expected: Digests | None) -> P
         "pg_restore",
         ["--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={whole}", file],
         "",
-        f"{_NOTHING_RESTORED}.",
+        f"{_NOTHING_RESTORED}, and that there is room for it in the directory for temporary files (TMPDIR).",
     )
     end = requirements(expected, "the backup") if expected is not None else ()
-    await asyncio.to_thread(_fit, whole, fitting, end)
+    with _told_of_temporary_files():
+        await to_its_end(_fit, whole, fitting, end)
     return fitting
+
+
+@contextmanager
+def _temporary_directory() -> Iterator[Path]:
+    """A private directory, gone afterwards."""
+    with ExitStack() as stack:
+        with _told_of_temporary_files():
+            private = stack.enter_context(tempfile.TemporaryDirectory(prefix="alpha-monday-"))
+        yield Path(private)
+
+
+@contextmanager
+def _told_of_temporary_files() -> Iterator[None]:
+    """Turns what the system refuses under TMPDIR into an operator's error that names it."""
+    try:
+        yield
+    except OSError as exc:
+        raise BackupError(
+            f"Temporary files cannot be written in {tempfile.tempdir or 'any directory for them'}: {exc}.",
+            "Make room there, or set TMPDIR to another directory.",
+        ) from exc
 
 
 def _fit(whole: Path, fitting: Path, end: Iterable[str]) -> None:

@@ -107,7 +107,8 @@ def _leave(cluster: Cluster, users_lock: int) -> None:
 
 def conninfo_of(sockets: Path, database: str) -> str:
     """How libpq reaches `database` of the server whose socket stands in `sockets`, in key=value form."""
-    values = {"host": str(sockets), "port": "5432", "user": "postgres", "dbname": database}
+    # An empty hostaddr keeps out the one of PGHOSTADDR or of a service, which would lead past the socket, over TCP.
+    values = {"host": str(sockets), "hostaddr": "", "port": "5432", "user": "postgres", "dbname": database}
     return " ".join(f"{key}={_quoted(value)}" for key, value in values.items())
 
 

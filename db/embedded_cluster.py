@@ -131,6 +131,10 @@ class Cluster:
             self.upgraded.rename(self.path)
             sync_directory(self.directory)
 
+    def kept(self) -> list[Path]:
+        """The clusters of earlier majors that upgrades have put aside here, by name. Raises OSError."""
+        return sorted(self.directory.glob("postgresql-*.kept-*"))
+
     def _programs(self) -> Path:
         return self._tools or server_tools(self.user)
 
@@ -217,6 +221,12 @@ class Cluster:
             raise EmbeddedServerError(
                 f"{self.path} exists and is not a PostgreSQL cluster",
                 f"move it away, or {SET_DATA_DIR} that is empty",
+            )
+        if kept := self.kept():  # then there was a database here, and an empty one would pass for it
+            raise EmbeddedServerError(
+                f"{self.path} is gone, and what an upgrade had put aside is still in {kept[-1]}",
+                f"put {self.path} back, or give {kept[-1]} its name and run alpha-monday db upgrade; to begin with an "
+                f"empty database, move what was kept away, or {SET_DATA_DIR} that is empty",
             )
         aside = self.path.with_name("postgresql.new")
         if os.path.lexists(aside):

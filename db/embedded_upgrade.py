@@ -1,6 +1,5 @@
 """Carrying the embedded cluster across a major version of PostgreSQL, by a dump from one server into the next."""
 
-import asyncio
 import os
 import shutil
 import tempfile
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from db.blocking import in_thread
+from db.blocking import in_thread, to_its_end
 from db.database_creation import connect_or_create
 from db.driver_errors import translated
 from db.dumps import connected, dump, fill
@@ -76,7 +75,8 @@ async def upgrade(
     """Brings the cluster of `directory` to the installed major version, with those of `databases` that it has.
 
     None if it is of that version already. Every table is compared before the old cluster is put aside; until then
-    it stays in its place. `old_programs` is where the old major's programs are, `otherwise` what else can be done
+    it stays in its place. Cancelled while the two change places, it brings that to its end first, and `kept_clusters`
+    tells where the old one is. `old_programs` is where the old major's programs are, `otherwise` what else can be done
     where there are none. Raises EmbeddedServerError if the cluster is in use, newer than the installed version or its
     programs are missing, DatabaseError if a dump or a comparison fails.
     """
@@ -92,12 +92,23 @@ async def upgrade(
                 file, new = Path(private, name), conninfo_of(servers.new_sockets, name)
                 held = await dump(conninfo_of(servers.old_sockets, name), file)
                 with translated():
-                    (await asyncio.to_thread(connect_or_create, new)).close()
+                    await to_its_end(_create, new)
                 await fill(new, file, held)
                 tables, rows = tables + len(held), rows + sum(table.rows for table in held.values())
-        kept = await asyncio.to_thread(servers.swap, on)
+        kept = await to_its_end(servers.swap, on)
     left = tuple(name for name in found if name not in {*databases, "postgres"})
     return Upgraded(servers.old_major, servers.new_major, kept, tables, rows, left)
+
+
+def kept_clusters(directory: Path) -> list[Path]:
+    """The clusters that upgrades have put aside in `directory`, by name. Raises EmbeddedServerError."""
+    directory = settled_path(directory)
+    with explained(directory):
+        return Cluster(directory).kept()
+
+
+def _create(conninfo: str) -> None:
+    connect_or_create(conninfo).close()
 
 
 @contextmanager

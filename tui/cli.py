@@ -122,9 +122,10 @@ def build_parser() -> Parser:
     health = add("health", "for probes: exit 0 while the schedulers keep up, 1 otherwise")
     health.add_argument(
         "--max-age",
-        type=_duration,
+        type=_max_age,
         metavar="D",
-        help="the last look for work may be this old (5 min, or three times TICK_EVERY; a daily timer wants 25 h)",
+        help="the last look for work may be this old, 2 min at least, for it is noted once a minute (5 min, or three "
+        "times TICK_EVERY; a daily timer wants 25 h)",
     )
     add("doctor", "what is wrong and what to do about it; exit 1 on any problem")
     add("config", "the settings in force and where each came from")
@@ -210,6 +211,14 @@ def _duration(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"{exc}: {text[:40]!r}") from None
 
 
+def _max_age(text: str) -> Any:
+    from core.health import LEAST_MAX_AGE  # needed by one option of one command
+
+    if (age := _duration(text)) < LEAST_MAX_AGE:
+        raise argparse.ArgumentTypeError(f"less than 2 min, and looks are noted once a minute: {text[:40]!r}")
+    return age
+
+
 def _event_type(text: str) -> str:
     from db.events import EventType  # needed by one option of one command
 
@@ -223,6 +232,8 @@ def _public_address(text: str) -> str:
     """An address that may stand on a command line, which everyone on the machine can read; - stands for none."""
     if text == "-":
         return text
+    if not text.strip():  # to libpq it would be the address of the environment
+        raise argparse.ArgumentTypeError("it is empty: name the database to move to")
     from db.address import secrets_of  # needed by one command
     from db.errors import DatabaseRefusedError
     from db.moving import address_without_secrets

@@ -35,6 +35,10 @@ from batches
 order by run_date desc
 limit 1;
 
+-- name: has_any
+-- Whether there is any batch.
+select exists (select from batches);
+
 -- name: by_run_dates
 -- The batches of some weeks.
 select id, created_at, run_date, benchmark_symbol, benchmark_initial_price, status

@@ -89,9 +89,10 @@ async def test_everything_arrives_and_what_it_leaves_is_paused(
     assert not moved.is_paused
     assert state(bare_conninfo) == {}
     assert PASSWORD not in moved.address
-    assert conninfo_to_dict(moved.address) == conninfo_to_dict(bare_conninfo)
+    parts = {name: value for name, value in conninfo_to_dict(bare_conninfo).items() if value}
+    assert conninfo_to_dict(moved.address) == parts
     paused = state(source)[PAUSE_FACT]
-    assert paused["who"] == f"moved to {moved.address}"[:100]
+    assert (paused["who"], paused["reason"]) == ("db move", f"moved to {moved.address}"[:300])
     assert PASSWORD not in str(state(source))
 
 
@@ -117,14 +118,20 @@ async def test_the_operators_pause_goes_along(embedded: Settings, source: str, b
     note(source, PAUSE_FACT, PAUSE)
     assert (await move(embedded, bare_conninfo)).is_paused
     assert state(bare_conninfo) == {PAUSE_FACT: PAUSE}
-    assert state(source)[PAUSE_FACT]["who"].startswith("moved to ")
+    assert state(source)[PAUSE_FACT]["reason"].startswith("moved to ")
 
 
-async def test_the_pause_of_an_earlier_move_stays(
+async def test_one_that_was_moved_is_not_moved_again_unless_its_operator_says_so(
     embedded: Settings, source: str, bare_conninfo: str, conninfo: str
 ) -> None:
     """The second time to a database whose tables are another's: a writer's rights are enough there."""
     await move(embedded, bare_conninfo)
+    with pytest.raises(MoveError, match="was moved to") as caught:
+        await move(embedded, conninfo)
+    assert "alpha-monday resume" in caught.value.remedy
+    assert not any(rows_of(conninfo).values())
+    async with await psycopg.AsyncConnection.connect(source, autocommit=True) as connection:
+        await leadership.forget(connection, PAUSE_FACT)
     assert not (await move(embedded, conninfo)).is_paused
     assert rows_of(conninfo) == rows_of(source)
     assert state(conninfo) == {}
@@ -209,7 +216,7 @@ async def test_nobody_begins_to_lead_meanwhile(
     await move(embedded, bare_conninfo)
     assert len(seen) == len(TABLES)
     assert not any(led for led, _ in seen)
-    assert all(who.startswith("moved to ") for _, who in seen)
+    assert {who for _, who in seen} == {"db move"}
 
 
 async def test_a_commit_of_unknown_outcome_leaves_no_two_that_go_on(
@@ -228,7 +235,29 @@ async def test_a_commit_of_unknown_outcome_leaves_no_two_that_go_on(
     with pytest.raises(MoveError, match="not known whether") as caught:
         await move(embedded, bare_conninfo)
     assert "alpha-monday resume" in caught.value.remedy
-    assert state(source)[PAUSE_FACT]["who"].startswith("moved to ")
+    assert state(source)[PAUSE_FACT]["reason"].startswith("moved to ")
+
+
+async def test_what_failed_is_told_though_the_pause_could_not_be_taken_back(
+    embedded: Settings, source: str, bare_conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that dies takes the connection with it by which the pause was noted."""
+
+    async def failing(giving: psycopg.AsyncConnection, _: Any) -> Any:
+        with psycopg.connect(source, autocommit=True) as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
+                "where datname = current_database() and pid <> all (%s)",
+                ([connection.info.backend_pid, giving.info.backend_pid],),
+            )
+        raise MoveError("This is what failed.", "Mend it.")
+
+    monkeypatch.setattr("core.moving.carry_over", failing)
+    with pytest.raises(MoveError, match="This is what failed") as caught:
+        await move(embedded, bare_conninfo)
+    assert "alpha-monday resume" in caught.value.remedy
+    assert any("not taken back" in note for note in caught.value.__notes__)
+    assert state(source)[PAUSE_FACT]["reason"].startswith("moved to ")
 
 
 KILLED = """
@@ -249,7 +278,7 @@ async def test_killed_half_way_it_leaves_the_schedulers_paused_and_nothing_there
         sys.executable, "-c", KILLED, str(embedded.data_dir), bare_conninfo, stdout=subprocess.DEVNULL
     )
     assert await killed.wait() == -9
-    assert state(source)[PAUSE_FACT]["who"].startswith("moved to ")
+    assert state(source)[PAUSE_FACT]["reason"].startswith("moved to ")
     assert not any(rows_of(bare_conninfo).values())
     async with await psycopg.AsyncConnection.connect(source, autocommit=True) as connection:
         await leadership.forget(connection, PAUSE_FACT)

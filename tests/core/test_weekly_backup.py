@@ -22,11 +22,13 @@ from core import weekly_backup
 from core.services import DATABASE, DEMO_DATABASE, Services
 from core.settings import Settings
 from core.weekly_backup import BACKUP_FACT, WeeklyBackup, backup_directory, kept_backups, last_backup
+from db import dumps, leadership
 from db.backup import BackupError, backup, restore
+from db.client_programs import run_client
 from db.database import Database
 from db.embedded import EmbeddedServer
 from db.embedded_files import try_lock
-from db.errors import AlphaMondayError
+from db.errors import AlphaMondayError, DatabaseUnavailableError
 from db.leadership import facts
 from db.records import SchedulerFact
 from tests.core.world import CALENDAR, RULES
@@ -178,6 +180,75 @@ async def test_a_failure_is_noted_costs_no_earlier_one_and_is_tried_again_after_
     assert (found.file, found.problem) == ("alpha-monday-2026-11-24.dump", "")
 
 
+@pytest.mark.parametrize("failure", [BackupError("The disk said no.", "Make room."), ZeroDivisionError("a defect")])
+async def test_a_failure_that_cannot_be_noted_is_told_itself_and_noted_later(
+    services: Services, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    tries = 0
+
+    async def failing(*_: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        raise failure
+
+    async def refusing(*_: Any) -> None:
+        raise DatabaseUnavailableError("The database has just gone.", "")
+
+    weekly = WeeklyBackup(services)
+    monkeypatch.setattr(weekly_backup, "backup", failing)
+    with monkeypatch.context() as patch:
+        patch.setattr(leadership, "note", refusing)
+        with pytest.raises(type(failure)) as caught:
+            await weekly.run_if_due()
+        assert caught.value is failure
+        assert any("has just gone" in note for note in failure.__notes__)
+        assert await noted(services) is None
+        with pytest.raises(DatabaseUnavailableError):  # told by itself where there is nothing else to tell
+            await weekly.run_if_due()
+    assert await weekly.run_if_due() is None
+    found = await noted(services)
+    assert found is not None
+    assert found.problem == (
+        "The disk said no." if isinstance(failure, BackupError) else "Unforeseen: ZeroDivisionError."
+    )
+    assert tries == 1, "a whole dump was begun again within the hour"
+
+
+async def test_one_that_was_written_but_could_not_be_noted_is_told_and_noted_later(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refusing(*_: Any) -> None:
+        raise DatabaseUnavailableError("The database has just gone.", "")
+
+    weekly = WeeklyBackup(services)
+    with monkeypatch.context() as patch:
+        patch.setattr(leadership, "note", refusing)
+        written = await weekly.run_if_due()
+    assert written is not None
+    assert await noted(services) is None
+    assert await weekly.run_if_due() is None
+    assert await noted(services) == weekly_backup.BackupView(NOON, written.name, "")
+
+
+async def test_temporary_files_without_room_are_told_as_such(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the name of their directory, and not of that of the backups."""
+
+    async def filling(program: str, arguments: Any, *rest: Any) -> str:
+        printed = await run_client(program, arguments, *rest)
+        for script in [Path(str(each).removeprefix("--file=")) for each in arguments if "whole.sql" in str(each)]:
+            script.with_name("fitting.sql").symlink_to("/dev/full")
+        return printed
+
+    monkeypatch.setattr(dumps, "run_client", filling)
+    with pytest.raises(BackupError, match="No space left") as caught:
+        await WeeklyBackup(services).run_if_due()
+    assert tempfile.gettempdir() in caught.value.message
+    assert "TMPDIR" in caught.value.remedy
+    assert str(backup_directory(services.settings.data_dir)) not in caught.value.message
+
+
 async def test_two_at_once_make_one(services: Services) -> None:
     done = await asyncio.gather(*(WeeklyBackup(services).run_if_due() for _ in range(2)))
     assert len([file for file in done if file is not None]) == 1
@@ -209,6 +280,9 @@ async def test_a_directory_that_cannot_be_used_is_told(services: Services) -> No
     with pytest.raises(AlphaMondayError) as caught:
         await WeeklyBackup(services).run_if_due()
     assert str(backup_directory(services.settings.data_dir)) in caught.value.message
+    told = await noted(services)
+    assert told is not None
+    assert str(backup_directory(services.settings.data_dir)) in told.problem
 
 
 _ANY_JSON = st.recursive(

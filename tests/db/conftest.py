@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from db import migrate
 from db.embedded import EmbeddedServer
+from tests.db.role_users import Users, with_roles
 from tests.db.rows import fill
 
 
@@ -203,6 +204,12 @@ def migrated(any_server: Server, any_template: str) -> Iterator[str]:
 def missing(any_server: Server) -> Iterator[str]:
     """The conninfo of a database that does not exist yet, on each supported server in turn."""
     yield from _database(any_server, None)
+
+
+@pytest.fixture
+def users(missing: str) -> Iterator[Users]:
+    """A database with the roles, its tables in the schema in which they usually stand."""
+    yield from with_roles(missing, "public")
 
 
 @pytest.fixture

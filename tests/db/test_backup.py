@@ -9,10 +9,10 @@ import pytest
 from psycopg import sql
 
 from db import dumps, events, migrate
-from db.backup import BackupError, backup, restore
+from db.backup import BackupError, _openings_held_off, backup, restore
 from db.client_programs import client_environment, run_client
 from db.embedded import EmbeddedServer
-from db.errors import DatabaseError, DatabaseRefusedError, DatabaseUnavailableError
+from db.errors import DatabaseBusyError, DatabaseError, DatabaseRefusedError, DatabaseUnavailableError
 from tests.databases import as_onlooker, as_owner
 from tests.db.conftest import Postgres15
 from tests.db.rows import every_row, fill, insert
@@ -205,7 +205,7 @@ async def test_a_batch_that_is_being_opened_is_not_cleared_away(
     await backup(filled, file)
     migrate.up(bare_conninfo)
     with psycopg.connect(bare_conninfo) as opener:
-        opener.execute("select pg_advisory_xact_lock(%s)", (events._OPENINGS_KEY,))
+        opener.execute("select pg_advisory_xact_lock(%s)", (events.OPENINGS_KEY,))
         batch_id = insert(opener, "batches")
         restoring = asyncio.ensure_future(restore(bare_conninfo, file))
         await waiting_for_a_lock(bare_conninfo)
@@ -226,7 +226,7 @@ async def test_no_batch_is_opened_during_a_restore(
     async def noting(program: str, arguments: Any, *rest: Any) -> str:
         printed = await run_client(program, arguments, *rest)
         with psycopg.connect(bare_conninfo) as connection:
-            row = connection.execute("select pg_try_advisory_xact_lock(%s)", (events._OPENINGS_KEY,)).fetchone()
+            row = connection.execute("select pg_try_advisory_xact_lock(%s)", (events.OPENINGS_KEY,)).fetchone()
         held[program] = row == (False,)
         return printed
 
@@ -234,9 +234,38 @@ async def test_no_batch_is_opened_during_a_restore(
     await restore(bare_conninfo, file)
     assert held["psql"]
     with psycopg.connect(bare_conninfo) as connection:
-        row = connection.execute("select pg_try_advisory_xact_lock(%s)", (events._OPENINGS_KEY,)).fetchone()
+        row = connection.execute("select pg_try_advisory_xact_lock(%s)", (events.OPENINGS_KEY,)).fetchone()
     assert row == (True,)
     assert every_row(bare_conninfo) == every_row(filled)
+
+
+async def test_a_lock_on_openings_that_nobody_gives_up_is_not_waited_for_for_ever(
+    filled: str, bare_conninfo: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "backup"
+    await backup(filled, file)
+    migrate.up(bare_conninfo)
+    with psycopg.connect(bare_conninfo) as opener:
+        opener.execute("select pg_advisory_xact_lock(%s)", (events.OPENINGS_KEY,))
+        async with asyncio.timeout(60):
+            with pytest.raises(DatabaseBusyError, match="lock timeout"):
+                await restore(bare_conninfo, file)
+
+
+async def test_the_session_that_holds_openings_off_lasts_and_ends_with_its_client(postgres_15: Postgres15) -> None:
+    """However long it is idle; but not longer than half a minute after its machine has gone without a word."""
+    name = "holding openings off"
+    migrate.up(postgres_15.conninfo(name))
+    password = "open sesame"  # noqa: S105 - of a server of this test's own
+    with psycopg.connect(postgres_15.conninfo(name), autocommit=True) as connection:
+        connection.execute(f"create role holder superuser login password '{password}'".encode())
+        connection.execute("alter role holder set idle_session_timeout = '1s'")
+    async with _openings_held_off(postgres_15.tcp_conninfo(name, user="holder", password=password)) as connection:
+        names = ("lock_timeout", "idle_session_timeout", "tcp_keepalives_idle", "tcp_user_timeout", "application_name")
+        found = [await (await connection.execute(f"show {each}".encode())).fetchone() for each in names]
+        await asyncio.sleep(2)  # twice as long as the role's sessions may be idle
+        await connection.execute("select 1")
+    assert found == [("10s",), ("0",), ("10",), ("20000",), ("alpha-monday db",)]
 
 
 async def test_a_backup_cut_short_restores_nothing(filled: str, bare_conninfo: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from types import TracebackType
 
 import pytest
 
-from db.blocking import in_thread
+from db.blocking import in_thread, to_its_end
 
 
 class Slow:
@@ -67,6 +67,55 @@ async def test_a_waiter_cancelled_while_it_is_entered_leaves_it_first(fails: boo
     with pytest.raises(asyncio.CancelledError):
         await task
     assert slow.notes == ([] if fails else BOTH)
+
+
+class TestToItsEnd:
+    """What was begun is not left behind, however often and by whatever its waiter is cancelled."""
+
+    async def test_it_gives_what_the_work_gives(self) -> None:
+        assert await to_its_end(divmod, 7, 2) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            await to_its_end(divmod, 7, 0)
+        assert await to_its_end(threading.current_thread) is not threading.main_thread()
+
+    @pytest.mark.parametrize("fails", [False, True])
+    @pytest.mark.parametrize("times", [1, 2, 5])
+    async def test_its_waiter_is_cancelled_after_the_end(self, times: int, fails: bool) -> None:
+        slow = Slow()
+        slow.fails = fails
+        waiting = asyncio.ensure_future(to_its_end(slow.__enter__))
+        await asyncio.to_thread(slow.is_being_entered.wait, 10)
+        for _ in range(times):
+            waiting.cancel()
+            await asyncio.wait({waiting}, timeout=0.02)
+            assert not waiting.done()
+        slow.may_enter.set()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await waiting
+        assert slow.notes == ([] if fails else BOTH[:1])
+        assert isinstance(caught.value.__cause__, OSError) == fails
+
+
+def test_the_end_of_the_event_loop_does_not_part_it_from_its_waiter() -> None:
+    """A second Ctrl-C breaks out of the loop, which then cancels every task."""
+    slow, order = Slow(), list[str]()
+
+    async def waiting() -> None:
+        try:
+            async with in_thread(slow):
+                raise AssertionError("it was cancelled before")
+        finally:
+            order.extend(slow.notes)
+
+    async def beside() -> None:
+        task = asyncio.ensure_future(waiting())
+        await asyncio.to_thread(slow.is_being_entered.wait, 10)
+        threading.Timer(0.1, slow.may_enter.set).start()
+        background.add(task)
+
+    background: set[asyncio.Future[None]] = set()
+    asyncio.run(beside())
+    assert order == BOTH
 
 
 async def test_what_entering_raises_is_raised() -> None:

@@ -183,6 +183,8 @@ class TestSessions:
             assert await cursor.fetchone() == ("UTC",)
 
     async def test_a_lock_is_not_waited_for_without_end(self, conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with Database(conninfo) as database, database.connection() as connection:
+            assert await (await connection.execute("show lock_timeout")).fetchone() == ("10s",)
         monkeypatch.setitem(db.database._SESSION, "lock_timeout", "50ms")
         async with Database(conninfo) as database, database.transaction() as holding:
             await events.serialise_openings(holding)

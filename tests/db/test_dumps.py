@@ -3,6 +3,7 @@
 import asyncio
 import os
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,31 @@ async def test_what_is_proved_runs_no_programs_here(
     with pytest.raises(DatabaseError, match=r"permission denied to COPY .*external program"):
         await restore(bare_conninfo, tmp_path / "backup")
     assert every_row(bare_conninfo) == {}
+
+
+async def test_a_script_that_is_being_written_is_waited_for(
+    filled: str, bare_conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its directory would be taken away under the thread that writes it."""
+    await backup(filled, tmp_path / "backup")
+    is_there, may_go_on, fit = threading.Event(), threading.Event(), dumps._fit
+    written: list[bool] = []
+
+    def slow(whole: Path, fitting: Path, end: Any) -> None:
+        is_there.set()
+        assert may_go_on.wait(60)
+        fit(whole, fitting, end)
+        written.append(fitting.exists())
+
+    monkeypatch.setattr(dumps, "_fit", slow)
+    filling = asyncio.ensure_future(dumps.fill(bare_conninfo, tmp_path / "backup"))
+    assert await asyncio.to_thread(is_there.wait, 60)
+    filling.cancel()
+    await asyncio.wait({filling}, timeout=0.2)
+    may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await filling
+    assert written == [True]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

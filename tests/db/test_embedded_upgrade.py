@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -22,7 +23,7 @@ from db.embedded import EmbeddedServer, client_tools, conninfo_of
 from db.embedded_cluster import Cluster
 from db.embedded_files import open_lock, try_lock
 from db.embedded_programs import find_programs, program_major
-from db.embedded_upgrade import Upgraded, upgrade
+from db.embedded_upgrade import Upgraded, kept_clusters, upgrade
 from db.errors import DatabaseError, EmbeddedServerError
 from tests.db.rows import every_row, fill
 
@@ -214,6 +215,60 @@ async def test_rows_that_did_not_arrive_keep_the_old_one_in_place(
     monkeypatch.setattr(dumps, "run_client", losing)
     with pytest.raises(DatabaseError, match="rows of the table picks are not those"):
         await upgrade(old, OURS, on=ON)
+    assert_is_as_it_was(old, made[1])
+
+
+@pytest.mark.parametrize("moment", ["stop", "first name", "second name", "third name"])
+async def test_cancelled_while_the_clusters_change_places_the_new_one_is_whole_in_its_place(
+    old: Path, made: tuple[Path, Rows], moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C at any of the steps; what cleans up afterwards must not touch what is being put in place."""
+    is_there, may_go_on = threading.Event(), threading.Event()
+    swap, rename = embedded_upgrade._Servers.swap, Path.rename
+    names = iter(("first name", "second name", "third name"))
+
+    def halt(here: str) -> None:
+        if here == moment:
+            is_there.set()
+            assert may_go_on.wait(60)
+
+    def renaming(path: Path, target: Path) -> Path:
+        if path.parent in (old, old / "upgrade"):
+            halt(next(names))
+        return rename(path, target)
+
+    def swapping(servers: Any, on: date) -> Path:
+        halt("stop")
+        monkeypatch.setattr(Path, "rename", renaming)
+        try:
+            return swap(servers, on)
+        finally:
+            monkeypatch.setattr(Path, "rename", rename)
+
+    monkeypatch.setattr(embedded_upgrade._Servers, "swap", swapping)
+    working = asyncio.ensure_future(upgrade(old, OURS, on=ON))
+    assert await asyncio.to_thread(is_there.wait, 60)
+    for _ in range(2):
+        working.cancel()
+        await asyncio.wait({working}, timeout=0.5)  # what it would do now is what must not be done
+    may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    with EmbeddedServer.start(old) as server:
+        assert {name: every_row(server.conninfo(name)) for name in OURS} == made[1]
+    assert kept_clusters(old) == [old / KEPT]
+    assert not (old / "upgrade").exists()
+    assert await upgrade(old, OURS, on=ON) is None
+
+
+async def test_no_empty_cluster_is_made_beside_one_that_was_kept(old: Path, made: tuple[Path, Rows]) -> None:
+    (old / "postgresql").rename(old / KEPT)
+    with pytest.raises(EmbeddedServerError, match="is gone") as caught:
+        EmbeddedServer.start(old)
+    assert str(old / KEPT) in caught.value.message
+    assert "alpha-monday db upgrade" in caught.value.remedy
+    assert not (old / "postgresql").exists()
+    (old / KEPT).rename(old / "postgresql")
     assert_is_as_it_was(old, made[1])
 
 

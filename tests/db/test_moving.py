@@ -132,7 +132,7 @@ async def test_nobody_writes_meanwhile_and_everybody_reads(conninfo: str, bare_c
                     insert(other, table, **({"run_date": MONDAY + timedelta(7)} if table == "batches" else {}))
             for database in (conninfo, bare_conninfo):
                 with psycopg.connect(database) as opener:
-                    row = opener.execute("select pg_try_advisory_xact_lock(%s)", (events._OPENINGS_KEY,)).fetchone()
+                    row = opener.execute("select pg_try_advisory_xact_lock(%s)", (events.OPENINGS_KEY,)).fetchone()
                     assert row == (False,)
         await giving.rollback()
         await taking.rollback()

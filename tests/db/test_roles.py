@@ -1,4 +1,4 @@
-"""The roles of db/roles.sql: exactly their rights, on every supported PostgreSQL, and everything else refused."""
+"""The roles of db/roles.sql: exactly their rights, on every supported PostgreSQL."""
 
 import os
 import re
@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -20,106 +19,13 @@ from db.embedded import client_tools
 from db.errors import DatabaseRefusedError
 from db.roles import roles_sql
 from tests.databases import database_of
-from tests.db.rows import insert, insert_parents
-
-WRITER, READER = "alpha_monday_writer", "alpha_monday_reader"
-APPEND_ONLY = ("batches", "picks", "checkpoints", "pick_checkpoint_metrics", "events")
-MUTABLE = ("waiting_days", "scheduler_state")
-KEPT = ("schema_migrations", "migration_checksums")
-TABLES = (*APPEND_ONLY, *MUTABLE, *KEPT)
-
-RIGHTS_ON_TABLES = """
-select relname::text, null, privilege_type
-from pg_class cross join aclexplode(coalesce(relacl, acldefault('r', relowner))) a
-where relnamespace = {schema}::regnamespace and relkind in ('r', 'v', 'm', 'S', 'p', 'f') and {grantee}
-union all
-select relname::text, attname::text, privilege_type
-from pg_attribute join pg_class on pg_class.oid = attrelid cross join aclexplode(attacl) a
-where relnamespace = {schema}::regnamespace and {grantee}
-union all
-select 'schema', null, privilege_type
-from pg_namespace cross join aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a
-where pg_namespace.oid = {schema}::regnamespace and {grantee}
-union all
-select 'database', null, privilege_type
-from pg_database cross join aclexplode(coalesce(datacl, acldefault('d', datdba))) a
-where datname = current_database() and {grantee}
-union all
-select 'default', defaclobjtype::text, privilege_type
-from pg_default_acl cross join aclexplode(defaclacl) a
-where {grantee}
-"""
-READS = {(table, None, "SELECT") for table in TABLES} | {("schema", None, "USAGE"), ("database", None, "CONNECT")}
-EVERYBODY = {("schema", None, "USAGE"), ("database", None, "CONNECT")}
-WRITES = {
-    *((table, None, "INSERT") for table in (*APPEND_ONLY, *MUTABLE)),
-    *((table, None, right) for table in MUTABLE for right in ("UPDATE", "DELETE")),
-    ("batches", "status", "UPDATE"),
-}
-
-
-class Users(NamedTuple):
-    """A database and who may come to it, each as a conninfo; the tables stand in `schema`."""
-
-    superuser: str
-    owner: str
-    writer: str
-    reader: str
-    schema: str
-
-
-def _make(missing: str, schema: str) -> Iterator[Users]:
-    mark = os.urandom(4).hex()
-    users = [f"{kind} {mark}" for kind in ("owner", "writer", "reader")]
-    path = "-c search_path=" + sql.Identifier(schema).as_string().replace(" ", r"\ ")
-    with psycopg.connect(missing, dbname="postgres", autocommit=True) as connection:
-        before = {row[0] for row in connection.execute("select rolname::text from pg_roles").fetchall()}
-        for user in users:
-            connection.execute(sql.SQL("create role {} login").format(sql.Identifier(user)))
-        for role in {WRITER, READER} - before:
-            connection.execute(sql.SQL("create role {}").format(sql.Identifier(role)))
-        for role, user in ((WRITER, users[1]), (READER, users[2])):
-            connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), sql.Identifier(user)))
-        name = sql.Identifier(database_of(missing))
-        connection.execute(sql.SQL("create database {} owner {}").format(name, sql.Identifier(users[0])))
-        addresses = [make_conninfo(missing, user=user, options=path) for user in users]
-        with psycopg.connect(addresses[0], autocommit=True) as owner:
-            owner.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
-        migrate.up(addresses[0])
-        with psycopg.connect(addresses[0], autocommit=True) as owner:
-            owner.execute(roles_sql().encode())
-        owner_address, writer_address, reader_address = addresses
-        yield Users(make_conninfo(missing, options=path), owner_address, writer_address, reader_address, schema)
-        connection.execute(sql.SQL("drop database {} with (force)").format(name))
-        for user in users:
-            connection.execute(sql.SQL("drop role {}").format(sql.Identifier(user)))
-
-
-@pytest.fixture
-def users(missing: str) -> Iterator[Users]:
-    """A database with the roles, its tables in the schema in which they usually stand."""
-    yield from _make(missing, "public")
+from tests.db.role_users import EVERYBODY, READER, READS, TABLES, WRITER, WRITES, Users, execute, rights, with_roles
 
 
 @pytest.fixture
 def users_elsewhere(missing: str) -> Iterator[Users]:
     """A database with the roles, its tables in a schema of their own."""
-    yield from _make(missing, "Our tables")
-
-
-def rights(users: Users, role: str) -> set[tuple[str, str | None, str]]:
-    """What was granted to `role`, or to everybody under the name `public`."""
-    grantee = sql.SQL("a.grantee = {}").format(0 if role == "public" else sql.Literal(role) + sql.SQL("::regrole"))
-    query = sql.SQL(RIGHTS_ON_TABLES).format(
-        schema=sql.Literal(sql.Identifier(users.schema).as_string()), grantee=grantee
-    )
-    with psycopg.connect(users.superuser) as connection:
-        return set(connection.execute(query).fetchall())
-
-
-def execute(conninfo: str, statement: str) -> None:
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute(statement.encode())
+    yield from with_roles(missing, "Our tables")
 
 
 def test_each_role_has_exactly_its_rights(users: Users) -> None:
@@ -233,112 +139,6 @@ def right_in(place: str, words: str) -> tuple[str, str | None, str]:
     """The right on `place` that the page calls `words`."""
     of_column = re.fullmatch(r"(\w+) of `(\w+)` alone", words)
     return (place, of_column[2], of_column[1].upper()) if of_column else (place, None, words.upper())
-
-
-FORBIDDEN = (
-    *(f"{verb} {table}" for table in (*APPEND_ONLY, *KEPT) for verb in ("delete from", "truncate")),
-    *(f"truncate {table}" for table in MUTABLE),
-    *(f"drop table {table} cascade" for table in TABLES),
-    *(f"alter table {table} disable trigger all" for table in TABLES),
-    *(f"alter table {table} add column extra text" for table in TABLES),
-    *(f"create index on {table} ((1))" for table in TABLES),
-    "update batches set run_date = run_date",
-    "update batches set benchmark_initial_price = 1",
-    "update batches set created_at = now()",
-    "update batches set status = status, benchmark_symbol = 'X'",
-    "update picks set reasoning = ''",
-    "update checkpoints set status = 'skipped'",
-    "update pick_checkpoint_metrics set current_price = 1",
-    "update events set payload = '{}'",
-    "update schema_migrations set version = '1'",
-    "update migration_checksums set sha256 = ''",
-    "insert into schema_migrations values ('20990101000000')",
-    "insert into migration_checksums values ('20990101000000', '')",
-    "merge into events using (values (1)) v on true when matched then update set payload = '{}'",
-    "merge into picks using (values (1)) v on true when matched then delete",
-    "insert into batches select * from batches on conflict (run_date) do update set benchmark_symbol = 'X'",
-    "create table own (id integer)",
-    "create temporary table batches (id integer)",
-    "create view seen as select 1",
-    "create function ours() returns integer language sql as 'select 1'",
-    "create schema own",
-    "create extension pg_trgm",
-    "create or replace function guard_append_only() returns trigger language plpgsql as 'begin return new; end'",
-    "alter function guard_batch_is_active() reset search_path",
-    "drop trigger events_are_append_only on events",
-    "set session_replication_role = replica",
-    "create role another",
-    "create database another",
-    "copy events to program 'true'",
-    "copy events from '/etc/passwd'",
-    "alter system set fsync = off",
-    "select pg_reload_conf()",
-    "select pg_read_file('/etc/passwd')",
-)
-READERS_FORBIDDEN = (
-    *(f"insert into {table} table {table}" for table in TABLES),
-    *(f"{verb} {table}" for table in MUTABLE for verb in ("delete from",)),
-    "update batches set status = 'failed'",
-    "select from batches for update",
-    "select from batches for share",
-    "update scheduler_state set value = '{}'",
-    "update waiting_days set attempts = 2",
-)
-
-
-def not_refused(conninfo: str, statements: tuple[str, ...]) -> list[str]:
-    """The statements that met with anything but a missing right, each with what it met."""
-    found = []
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        for statement in statements:
-            try:
-                connection.execute(statement.encode())
-            except psycopg.errors.InsufficientPrivilege:
-                continue
-            except psycopg.Error as exc:
-                found.append(f"{statement}: {exc.sqlstate} {exc}")
-            else:
-                found.append(f"{statement}: done")
-    return found
-
-
-@pytest.fixture
-def written(users: Users) -> Users:
-    """The database with a row in every table; the rows are the writer's own."""
-    with psycopg.connect(users.writer) as connection:
-        parents = insert_parents(connection, "pick_checkpoint_metrics")
-        insert(connection, "pick_checkpoint_metrics", **parents)
-        insert(connection, "events")
-        connection.execute("insert into scheduler_state (name, value) values ('x', '{}')")
-        connection.execute(
-            "insert into waiting_days select id, run_date, 'c', 'd', 1, now(), now(), now() from batches"
-        )
-    return users
-
-
-def rows_of(conninfo: str) -> dict[str, list[tuple[Any, ...]]]:
-    with psycopg.connect(conninfo) as connection:
-        return {
-            table: connection.execute(sql.SQL("select * from {} order by 1").format(sql.Identifier(table))).fetchall()
-            for table in TABLES
-        }
-
-
-def test_the_writer_is_refused_everything_else(written: Users) -> None:
-    before = rows_of(written.superuser)
-    assert all(before.values())
-    assert not_refused(written.writer, FORBIDDEN) == []
-    for table in TABLES:  # which is answered with a warning
-        execute(written.writer, f"grant select, insert on {table} to public")
-    assert rows_of(written.superuser) == before
-    assert rights(written, "public") <= EVERYBODY
-
-
-def test_the_reader_is_refused_every_write(written: Users) -> None:
-    before = rows_of(written.superuser)
-    assert not_refused(written.reader, (*FORBIDDEN, *READERS_FORBIDDEN)) == []
-    assert rows_of(written.superuser) == before
-    assert rows_of(written.reader) == before
 
 
 def test_the_writer_needs_nothing_more_where_no_migration_is_pending(users: Users) -> None:

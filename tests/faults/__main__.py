@@ -92,6 +92,9 @@ def main() -> int:
         PAGE.write_text(text, encoding="utf-8")
     for fault in proof.broken:
         print(fault, file=sys.stderr)
+    if not args.short and not (proof.races.first_won and proof.races.second_won):
+        print("One of the racers never came first: the races prove nothing.", file=sys.stderr)
+        return 1
     print(f"rows lost: {proof.lost}, repeated: {proof.repeated}, changed: {proof.changed}", file=sys.stderr)
     return 0 if proof.is_clean else 1
 

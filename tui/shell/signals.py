@@ -11,6 +11,8 @@ def terminated_as_interrupted() -> Iterator[None]:
     """SIGTERM ends a command as Ctrl-C does, so that it leaves nothing behind, its share in a server for one."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as of what a script has started in the background
+            raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)

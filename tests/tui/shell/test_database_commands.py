@@ -131,6 +131,13 @@ class TestMove:
         rows = sum(len(rows) for name, rows in everything(bare_conninfo).items())
         assert told == {"tables": 6, "rows": rows, "directory": str(data_dir / "postgres"), "paused": False}
 
+    def test_an_empty_address_is_wrong_usage(self, data_dir: Path, alpha_monday: CommandLine) -> None:
+        """Such as of a variable that is not set: to libpq it would be whatever the environment names."""
+        for address in ("", "  "):
+            told = alpha_monday("db", "move", address)
+            assert (told.code, "it is empty" in told.err) == (2, True)
+        assert not data_dir.exists()
+
     @pytest.mark.parametrize(
         "address",
         [
@@ -233,8 +240,11 @@ class TestUpgrade:
         assert "Upgraded from PostgreSQL 15 to 18." in done.out
         assert f"kept in {kept}" in done.out
         assert alpha_monday("latest", "--json").json["batch"]["status"] == "failed"
-        assert alpha_monday("db", "upgrade").out == "The embedded PostgreSQL is of this version already.\n"
-        assert alpha_monday("db", "upgrade", "--json").json == {"upgraded": False}
+        assert alpha_monday("db", "upgrade").out == (
+            "The embedded PostgreSQL is of this version already.\n"
+            f"An earlier one is kept in {kept}; remove it when you need it no longer.\n"
+        )
+        assert alpha_monday("db", "upgrade", "--json").json == {"upgraded": False, "earlier": [str(kept)]}
 
     def test_a_server_of_ones_own_is_not_upgraded_here(
         self, data_dir: Path, bare_conninfo: str, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch
