@@ -1,24 +1,26 @@
-"""What `doctor` finds out about the database and the schedulers: each finding says what is wrong and what to do."""
+"""What `doctor` finds out about the database: each finding says what is wrong and what to do."""
 
+import asyncio
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import AsyncConnection
 
-from core.leading import HEARTBEAT_EVERY, TICKS_FACT, leader_in, ticks_in
-from core.pausing import PAUSE_FACT, pause_in
-from core.services import Access, open_address
+from core.clock import SystemClock
+from core.due_work import load
+from core.finding import Finding
+from core.health import backlog, told
+from core.leading import TICKS_FACT, ticks_in
+from core.schedule_findings import days_finding, leader_finding, looks_finding, opening_finding, pause_finding
+from core.services import Access, Services, open_address, price_chain, rules_of
 from core.settings import PREFIX, Settings
-from core.trading_calendar import EXCHANGE_ZONE
+from core.trading_calendar import TradingCalendar
 from core.weekly_backup import BackupView, last_backup
+from core.weeks import Rules
 from db import batches, leadership, migrate
 from db.database import Database
 from db.errors import AlphaMondayError
-from db.leadership import Lead
-from db.records import SchedulerFact
 from db.transport import transport_problem
 
 OLDEST_SERVER = 150000
@@ -26,18 +28,7 @@ DRIFT_ALLOWED = timedelta(seconds=5)
 OLDEST_BACKUP = timedelta(days=8)  # one a week, and a day's grace
 _BACKUP_OWED_AFTER = timedelta(hours=2)
 LEAST_FREE_BYTES = 500 * 1000**2
-_HANGS_FROM = 3 * HEARTBEAT_EVERY
 _PAGE = "docs/operations.md"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one look found; `remedy` is empty where nothing is to be done."""
-
-    name: str
-    ok: bool
-    message: str
-    remedy: str = ""
 
 
 async def database_findings(settings: Settings) -> list[Finding]:
@@ -59,8 +50,8 @@ async def database_findings(settings: Settings) -> list[Finding]:
                 findings.append(Finding("migrations", False, problem.message, problem.remedy))
                 return findings
             findings.append(Finding("migrations", True, "the tables are those of this version"))
-            facts, lead = await leadership.facts(connection), await leadership.lead(connection)
-            findings += [pause_finding(facts), leader_finding(facts, lead)]
+            facts = await leadership.facts(connection)
+            findings += await _schedule_findings(settings, database, connection)
             if settings.database_url is None:
                 newest, ticks = await batches.latest(connection), ticks_in(facts.get(TICKS_FACT))
                 is_owed = bool(newest and ticks and ticks.last_at - newest.created_at > _BACKUP_OWED_AFTER)
@@ -68,6 +59,30 @@ async def database_findings(settings: Settings) -> list[Finding]:
     except AlphaMondayError as exc:
         findings.append(Finding("database", False, exc.message, exc.remedy))
     return findings
+
+
+async def _schedule_findings(settings: Settings, database: Database, connection: AsyncConnection[Any]) -> list[Finding]:
+    calendar, clock = TradingCalendar(), SystemClock()
+    rules, now = await asyncio.to_thread(_rules, settings, calendar), clock.now()
+    services = Services(settings, clock, calendar, rules, database, (), None)
+    facts, lead = await leadership.facts(connection), await leadership.lead(connection)
+    existing = await load(connection, services, now)
+    behind = backlog(existing, calendar, rules, now, settings.overdue_after)
+    return [
+        pause_finding(facts),
+        leader_finding(facts, lead),
+        looks_finding(facts, lead, now, settings.tick_every, has_active=bool(existing.active)),
+        days_finding(behind),
+        opening_finding(behind),
+    ]
+
+
+def _rules(settings: Settings, calendar: TradingCalendar) -> Rules:
+    """When things fall due; a chain that cannot be made is found by another look and adds no delay."""
+    try:
+        return rules_of(settings, price_chain(settings, calendar))
+    except Exception:  # noqa: BLE001 - a third party's source may raise anything, and the other looks go on
+        return rules_of(settings)
 
 
 def server_finding(version: int, settings: Settings) -> Finding:
@@ -150,31 +165,6 @@ def clock_finding(drift: timedelta) -> Finding:
     return Finding("clock", True, "agrees with the database's")
 
 
-def pause_finding(facts: Mapping[str, SchedulerFact]) -> Finding:
-    """Whether the schedulers are paused."""
-    if (found := pause_in(facts.get(PAUSE_FACT))) is not None:
-        return Finding("pause", False, f"the schedulers are paused {found.words}", "alpha-monday resume ends it.")
-    return Finding("pause", True, "the schedulers are not paused")
-
-
-def leader_finding(facts: Mapping[str, SchedulerFact], lead: Lead) -> Finding:
-    """Who schedules, and when work was looked for last. That nobody leads is no problem: a timer may do the work."""
-    leader, ticks = leader_in(facts, lead), ticks_in(facts.get(TICKS_FACT))
-    looked = f"; the last look for work was {_told(ticks.last_at)}" if ticks else ""
-    if leader is None and ticks is None:
-        start = "Run alpha-monday --headless as a service, or --headless --once from a timer."
-        return Finding("scheduler", True, "none has ever run", start)
-    if leader is None:
-        return Finding("scheduler", True, f"none leads{looked}")
-    if not leader.is_alive:
-        return Finding("scheduler", True, f"none leads; {leader.who} led last{looked}")
-    age = f"its last sign of life is {leader.heartbeat_age.total_seconds():,.0f} s old"
-    if leader.heartbeat_age >= _HANGS_FROM:
-        stuck = "Look whether its machine or its disk is stuck; end it, and another takes over."
-        return Finding("scheduler", False, f"{leader.who} leads and hangs: {age}{looked}", stuck)
-    return Finding("scheduler", True, f"{leader.who} leads since {_told(leader.since)}; {age}{looked}")
-
-
 def backup_finding(last: BackupView | None, now: datetime, *, is_owed: bool) -> Finding:
     """Whether the embedded database was backed up within its week.
 
@@ -189,8 +179,8 @@ def backup_finding(last: BackupView | None, now: datetime, *, is_owed: bool) -> 
         newest = f"; the newest is {last.file}" if last.file else ""
         return Finding("backup", False, f"the last one failed: {last.problem}{newest}", advice)
     if now - last.at > OLDEST_BACKUP:
-        return Finding("backup", False, f"the last one was made {_told(last.at)}", advice)
-    return Finding("backup", True, f"{last.file or 'a file'}, made {_told(last.at)}")
+        return Finding("backup", False, f"the last one was made {told(last.at)}", advice)
+    return Finding("backup", True, f"{last.file or 'a file'}, made {told(last.at)}")
 
 
 def disk_finding(settings: Settings) -> Finding:
@@ -207,7 +197,3 @@ def heartbeat_finding(settings: Settings) -> Finding:
     if settings.heartbeat_url is None:
         return Finding("heartbeat", True, f"not set ({PREFIX}HEARTBEAT_URL): nobody is told when no scheduler runs")
     return Finding("heartbeat", True, "set, and called by the scheduler alone")
-
-
-def _told(instant: datetime) -> str:
-    return f"{instant.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M} exchange time"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from core.catch_up import Existing, Plan, opening_passed
 from core.due_work import load
-from core.leading import TICKS_FACT, leader_in, ticks_in
+from core.leading import HEARTBEAT_EVERY, TICKS_FACT, leader_in, ticks_in
 from core.pausing import PAUSE_FACT, Pause, pause_in
 from core.services import Services
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar, batch_days, monday_of
@@ -15,18 +15,23 @@ from core.weeks import Rules
 from db import leadership
 from db.records import SchedulerFact
 
+LEAST_MAX_AGE = 2 * HEARTBEAT_EVERY  # a look for work is noted with the leader's sign of life, once a minute
+_USUAL_MAX_AGE = timedelta(minutes=5)
+
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """Days of active batches that are due and unwritten, those of them that are overdue, and when the oldest fell due.
 
-    `opening_missed` says that this week's opening has ended and left no batch, where there are batches before.
+    A day that fell due before its batch was opened is overdue only after the opening. `opening_missed` says that this
+    week's opening has ended and left no batch, where there are batches before.
     """
 
     due: int
     overdue: int
     oldest_due_at: datetime | None
     opening_missed: bool
+    oldest_overdue_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +56,38 @@ class Health:
         return not self.problems
 
 
+def usual_max_age(tick_every: timedelta) -> timedelta:
+    """How old the last look for work may be, where schedulers that look so often stay."""
+    return max(_USUAL_MAX_AGE, 3 * tick_every)
+
+
 def backlog(
     existing: Existing, calendar: TradingCalendar, rules: Rules, now: datetime, overdue_after: timedelta
 ) -> Backlog:
-    """What is due at `now` and unwritten. A day is overdue once `overdue_after` has passed since it fell due."""
-    due_at = [
-        fell_due
+    """What is due at `now` and unwritten.
+
+    A day is overdue once `overdue_after` has passed since it fell due, or since its batch was opened if that was later.
+    """
+    due = [
+        (fell_due, active.batch.created_at)
         for active in existing.active
         for day in batch_days(active.batch.run_date)
         if day not in active.written and (fell_due := rules.due_at(calendar, day)) <= now
     ]
+    # A batch that is dated in the future was written by a clock that ran ahead, which excuses no delay.
+    overdue = [
+        fell_due
+        for fell_due, opened_at in due
+        if now - (max(fell_due, opened_at) if opened_at <= now else fell_due) > overdue_after
+    ]
     monday = monday_of(calendar.exchange_date(now))
     return Backlog(
-        due=len(due_at),
-        overdue=sum(now - fell_due > overdue_after for fell_due in due_at),
-        oldest_due_at=min(due_at, default=None),
+        due=len(due),
+        overdue=len(overdue),
+        oldest_due_at=min((fell_due for fell_due, _ in due), default=None),
         opening_missed=not existing.this_week_opened
         and opening_passed(existing.first_run_date, monday, calendar, rules, now),
+        oldest_overdue_at=min(overdue, default=None),
     )
 
 
@@ -93,9 +113,9 @@ async def read_health(services: Services, max_age: timedelta) -> Health:
     ticks, paused, leader = ticks_in(facts.get(TICKS_FACT)), pause_in(facts.get(PAUSE_FACT)), leader_in(facts, lead)
     last_tick_at = ticks.last_at if ticks else None
     problems = [] if paused else _tick_problems(last_tick_at, now, max_age)
-    if behind.overdue and behind.oldest_due_at is not None:
+    if behind.oldest_overdue_at is not None:
         count = "1 day is overdue: it" if behind.overdue == 1 else f"{behind.overdue:,} days are overdue: the oldest"
-        problems.append(f"{count} fell due {_told(behind.oldest_due_at)} and is not written.")
+        problems.append(f"{count} fell due {told(behind.oldest_overdue_at)} and is not written.")
     return Health(
         problems=tuple(problems),
         notes=tuple(_notes(paused, behind, facts)),
@@ -112,10 +132,10 @@ def _tick_problems(last_tick_at: datetime | None, now: datetime, max_age: timede
     if last_tick_at is None:
         return ["No scheduler has looked for work yet."]
     if now - last_tick_at > max_age:
-        return [f"No scheduler has looked for work since {_told(last_tick_at)}."]
+        return [f"No scheduler has looked for work since {told(last_tick_at)}."]
     if last_tick_at - now > max_age:
         # Taken for a fresh one, it would hide a dead scheduler for as long as the clocks are apart.
-        return [f"The last look for work is dated {_told(last_tick_at)}, which is in the future: a clock is wrong."]
+        return [f"The last look for work is dated {told(last_tick_at)}, which is in the future: a clock is wrong."]
     return []
 
 
@@ -131,7 +151,8 @@ def _notes(paused: Pause | None, behind: Backlog, facts: Mapping[str, SchedulerF
     return notes
 
 
-def _told(instant: datetime) -> str:
+def told(instant: datetime) -> str:
+    """`2026-11-16 16:30 exchange time`."""
     return f"{instant.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M} exchange time"
 
 

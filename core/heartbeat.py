@@ -81,19 +81,25 @@ class Heartbeat:
                 return None if response.is_success else f"HTTP {response.status_code}"
         except (TimeoutError, httpx.TimeoutException):
             return f"no answer within {WITHIN_S:g} s"
+        except httpx.ConnectError:
+            return "it cannot be connected to"
+        except httpx.NetworkError:
+            return "the connection broke off"
+        except httpx.RemoteProtocolError:
+            return "it does not answer in HTTP"
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as exc:
             return type(exc).__name__
 
     def _withhold(self, reason: str | None) -> None:
         if reason is not None and self._withheld is None:
-            log.warning("heartbeat withheld", extra={"event": "heartbeat_url_withheld", "reason": reason})
+            log.warning("heartbeat URL withheld", extra={"event": "heartbeat_url_withheld", "reason": reason})
         self._withheld = reason
 
     def _judge(self, problem: str | None) -> None:
         if problem is not None and self._problem is None:
-            log.warning("heartbeat failed", extra={"event": "heartbeat_url_failed", "problem": problem})
+            log.warning("heartbeat URL failed", extra={"event": "heartbeat_url_failed", "problem": problem})
         elif problem is None and self._problem is not None:
-            log.info("heartbeat works again", extra={"event": "heartbeat_url_works"})
+            log.info("heartbeat URL works again", extra={"event": "heartbeat_url_works"})
         self._problem = problem
 
 

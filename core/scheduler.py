@@ -32,7 +32,7 @@ from core.leading import (
     told_leader,
 )
 from core.outage import Outage
-from core.pausing import PAUSE_FACT, pause_in, read_pause
+from core.pausing import PAUSE_FACT, Pause, pause_in, read_pause
 from core.scheduler_state import Phase, SchedulerState
 from core.services import Services
 from core.source_health import HealthLog
@@ -62,6 +62,11 @@ def _defect(exc: Exception) -> AlphaMondayError:
     )
 
 
+def _tell_paused(paused: Pause) -> None:
+    since = paused.since.isoformat()
+    log.info("paused", extra={"event": "paused", "who": paused.who, "since": since, "reason": paused.reason})
+
+
 class Scheduler:
     """Runs due work until told to stop, as the leader or waiting to become it. `who` is how the others call it."""
 
@@ -82,6 +87,7 @@ class Scheduler:
         self._draw = random.Random()  # noqa: S311 - spreads attempts, keeps no secret
         self._ticks: Ticks | None = None
         self._told_unopened: tuple[date, str, str] | None = None
+        self._has_told_standby = False
         self._stopping = asyncio.Event()
         self._roused = asyncio.Event()
         self.state = SchedulerState(Phase.STARTING)
@@ -137,6 +143,9 @@ class Scheduler:
                 "leading",
                 extra={"event": "leading", "who": self._who, "term": term.number, "is_paused": paused is not None},
             )
+            self._has_told_standby = False
+            if paused:
+                _tell_paused(paused)
             phase = Phase.PAUSED if paused else Phase.LEADING
             self._change(phase=phase, leader=self._who, since=since, paused=paused, problem=None)
             # What the leader writes is refused once another leads; what operators start from here is theirs.
@@ -155,12 +164,14 @@ class Scheduler:
         noted_at: float | None = None
         while (term := await self._answered(leadership.try_lead(connection))) is None:
             facts = await self._answered(leadership.facts(connection))
-            if noted_at is None:
-                log.info("standing by", extra={"event": "standing_by", "who": self._who})
             if noted_at is None or time.monotonic() - noted_at >= _NOTE_STANDBY_EVERY.total_seconds():
                 await self._answered(note_standby(connection, here))
                 noted_at = time.monotonic()
+            self._has_told_standby = self._has_told_standby and not self._outage
             self._outage.ends()
+            if not self._has_told_standby:
+                self._has_told_standby = True
+                log.info("standing by", extra={"event": "standing_by", "who": self._who})
             leader, since = told_leader(facts.get(LEADER_FACT))
             paused = pause_in(facts.get(PAUSE_FACT))
             self._change(phase=Phase.STANDING_BY, leader=leader, since=since, paused=paused, problem=None)
@@ -202,10 +213,10 @@ class Scheduler:
         paused = await self._answered(read_pause(connection))
         if paused == self.state.paused:
             return False
-        log.info(
-            "paused" if paused else "resumed",
-            extra={"event": "paused" if paused else "resumed", "who": paused.who if paused else self._who},
-        )
+        if paused:
+            _tell_paused(paused)
+        else:
+            log.info("resumed", extra={"event": "resumed"})
         self._change(phase=Phase.PAUSED if paused else Phase.LEADING, paused=paused)
         return True
 
@@ -275,6 +286,8 @@ class Scheduler:
             "tick",
             extra={"event": "tick", **report.counts(), "missed": report.missed},
         )
+        if report.missed:
+            log.warning("weeks missed", extra={"event": "weeks_missed", "missed": report.missed})
         for run_date, delay in report.unopened.items():
             if (told := (run_date, delay.cause, delay.detail)) != self._told_unopened:
                 self._told_unopened = told

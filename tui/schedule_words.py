@@ -161,6 +161,7 @@ def _leadership(telling: Telling, width: int, console: Console) -> Text:
             Text.assemble(
                 ("‖ ", "caution"), ("paused", "caution"), (" by ", "quiet"), telling.name(view.paused.who),
                 (" since ", "quiet"), f"{telling.when(view.paused.since)} ({telling.ago(view.paused.since)})",
+                *((": ", literal(view.paused.reason, limit=_WORDS_LIMIT)) if view.paused.reason else ()),
             ),
             Text("  No batch is opened and no checkpoint written until somebody resumes.", style="quiet"),
         ]  # fmt: skip

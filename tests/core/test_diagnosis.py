@@ -9,27 +9,24 @@ from pydantic import SecretStr
 
 from core import diagnosis, leading
 from core.diagnosis import (
-    Finding,
     backup_finding,
     clock_finding,
     database_findings,
     disk_finding,
     heartbeat_finding,
-    leader_finding,
-    pause_finding,
     pooler_finding,
     server_finding,
     timeline_finding,
     transport_finding,
 )
-from core.leading import LEADER_FACT, TICKS_FACT, Ticks
-from core.pausing import PAUSE_FACT, pause
+from core.due_work import run_due_work
+from core.health import note_tick
+from core.leading import Ticks
+from core.pausing import pause
 from core.settings import Settings
 from core.weekly_backup import BackupView
 from db import leadership
 from db.database import Database
-from db.leadership import Lead
-from db.records import SchedulerFact
 from tests.core.world import World
 from tests.fakes import exchange
 
@@ -40,10 +37,6 @@ def settings(conninfo: str | None = None, **values: Any) -> Settings:
     return Settings.model_construct(
         database_url=None if conninfo is None else SecretStr(conninfo), provider_settings={}, **values
     )
-
-
-def fact(name: str, age: timedelta = timedelta(0), **value: Any) -> dict[str, SchedulerFact]:
-    return {name: SchedulerFact(name, value, NOW - age)}
 
 
 @pytest.mark.parametrize(("version", "ok"), [(140012, False), (150000, True), (180003, True)])
@@ -85,36 +78,6 @@ def test_a_server_that_does_not_tell_its_timeline_is_named() -> None:
 @pytest.mark.parametrize(("drift", "ok"), [(5, True), (-5, True), (5.1, False), (-7200, False)])
 def test_the_clock(drift: float, ok: bool) -> None:
     assert clock_finding(timedelta(seconds=drift)).ok is ok
-
-
-def test_a_pause_is_a_problem_and_says_how_it_ends() -> None:
-    assert pause_finding({}).ok
-    found = pause_finding(fact(PAUSE_FACT, who="ann", since=NOW.isoformat(), reason="moving"))
-    assert not found.ok
-    assert found.message == "the schedulers are paused by ann since 2026-11-24 12:00 exchange time: moving"
-    assert "alpha-monday resume" in found.remedy
-
-
-@pytest.mark.parametrize(
-    ("age", "is_held", "ok", "said"),
-    [
-        (None, False, True, "none has ever run"),
-        (0, True, True, "one:1 leads since 2026-11-24 12:00"),
-        (179, True, True, "179 s old"),
-        (180, True, False, "leads and hangs"),
-        (7200, False, True, "none leads; one:1 led last"),
-    ],
-)
-def test_the_scheduler(age: int | None, is_held: bool, ok: bool, said: str) -> None:
-    told = {} if age is None else fact(LEADER_FACT, timedelta(seconds=age), who="one:1", since=NOW.isoformat())
-    found = leader_finding(told, Lead(is_held, is_replica=False, server_time=NOW))
-    assert (found.ok, said in found.message) == (ok, True), found
-    assert bool(found.remedy) == (not ok or age is None)
-
-
-def test_a_timer_that_works_without_a_leader_is_told_by_its_last_look() -> None:
-    found = leader_finding(fact(TICKS_FACT, last_at=NOW.isoformat(), idle=3), Lead(False, False, NOW))
-    assert found == Finding("scheduler", True, "none leads; the last look for work was 2026-11-24 12:00 exchange time")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +125,8 @@ def test_a_heartbeat_is_told_by_whether_it_is_set() -> None:
 
 async def test_a_database_is_looked_at_whole(conninfo: str) -> None:
     world = World(conninfo)
-    names = ["database", "transport", "pooler", "failover", "clock", "migrations", "pause", "scheduler"]
+    names = ["database", "transport", "pooler", "failover", "clock", "migrations"]
+    names += ["pause", "scheduler", "looks for work", "days", "opening"]
     found = await database_findings(settings(conninfo))
     assert [(each.name, each.ok) for each in found] == [(name, True) for name in names]
     async with world.services() as services, services.database.dedicated() as leader:
@@ -171,7 +135,42 @@ async def test_a_database_is_looked_at_whole(conninfo: str) -> None:
         await leading.beat(leader, "one:1", datetime.now(UTC), Ticks(NOW, 0))
         found = await database_findings(settings(conninfo))
     assert [each.name for each in found if not each.ok] == ["pause"]
-    assert "one:1 leads since" in found[-1].message
+    assert "one:1 leads since" in found[7].message
+
+
+async def test_what_makes_the_schedule_unhealthy_is_found(conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(conninfo)
+    monkeypatch.setattr(diagnosis, "SystemClock", lambda: world.clock)
+    async with world.services() as services:
+        await run_due_work(services)
+        world.clock.instant = exchange("2020-01-06", "09:20")
+        found = {each.name: each for each in await database_findings(settings(conninfo))}
+        assert {name for name, each in found.items() if not each.ok} == {"looks for work"}
+        world.clock.instant = exchange("2020-01-13", "09:30")
+        found = {each.name: each for each in await database_findings(settings(conninfo))}
+        assert {name for name, each in found.items() if not each.ok} == {"looks for work", "days", "opening"}
+        assert found["days"].message == "7 days are overdue; the oldest fell due 2020-01-06 16:30 exchange time"
+        report, planned = await run_due_work(services)
+        assert report.computed == 5
+        await note_tick(services, planned)
+        found = {each.name: each for each in await database_findings(settings(conninfo))}
+        assert {name for name, each in found.items() if not each.ok} == {"opening"}
+
+
+async def test_a_price_source_that_cannot_be_made_hides_no_overdue_day(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a third party's")
+
+    world = World(conninfo)
+    monkeypatch.setattr(diagnosis, "SystemClock", lambda: world.clock)
+    monkeypatch.setattr(diagnosis, "price_chain", broken)
+    async with world.services() as services:
+        await run_due_work(services)
+    world.clock.instant = exchange("2020-01-07")
+    [days] = [each for each in await database_findings(settings(conninfo)) if each.name == "days"]
+    assert not days.ok
 
 
 async def test_a_real_second_client_has_a_session_of_its_own(conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """What a probe is told: the age of the last look for work, the backlog, who leads, and what stands in the way."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,6 +51,32 @@ def test_a_day_is_due_from_its_hour_and_overdue_after_its_time(written: set[int]
     assert (later.due, later.overdue) >= (found.due, found.overdue), "nothing falls undue by itself"
     more = backlog(existing(written | {0}), CALENDAR, RULES, now, overdue_after)
     assert more.due <= found.due
+
+
+@settings(deadline=None)
+@given(st.integers(-600, 20 * 24 * 60), st.integers(0, 72 * 60), st.integers(-24 * 60, 20 * 24 * 60))
+def test_a_batch_that_was_opened_late_has_its_time_from_then_on(minutes: int, allowed: int, opened: int) -> None:
+    midnight = exchange("2026-11-16", "00:00")
+    now, opened_at = midnight + timedelta(minutes=minutes), midnight + timedelta(minutes=opened)
+    overdue_after = timedelta(minutes=allowed)
+    active = ActiveBatch(replace(BATCH, created_at=opened_at), frozenset(), "scripted", "price")
+    found = backlog(replace(existing(set()), active=[active]), CALENDAR, RULES, now, overdue_after)
+    due = [at for day in DAYS if (at := RULES.due_at(CALENDAR, day)) <= now]
+    counted_from = {at: at if opened_at > now else max(at, opened_at) for at in due}
+    overdue = [at for at in due if now - counted_from[at] > overdue_after]
+    assert (found.due, found.overdue) == (len(due), len(overdue))
+    assert found.oldest_overdue_at == (overdue[0] if overdue else None)
+
+
+def test_a_late_opening_excuses_no_other_batch() -> None:
+    """The day that is told is the oldest of those that are overdue, not of those that are due."""
+    late = ActiveBatch(replace(BATCH, created_at=exchange("2026-12-01", "15:00")), frozenset(), "scripted", "price")
+    other = replace(BATCH, run_date=MONDAY + timedelta(days=7))
+    state = replace(existing(set()), active=[late, ActiveBatch(other, frozenset(), "scripted", "price")])
+    found = backlog(state, CALENDAR, RULES, exchange("2026-12-01", "16:00"), timedelta(hours=6))
+    assert found.oldest_due_at == exchange("2026-11-16", "16:30")
+    assert found.oldest_overdue_at == exchange("2026-11-23", "16:30")
+    assert found.overdue == 8
 
 
 @pytest.mark.parametrize(

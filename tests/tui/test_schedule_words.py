@@ -11,6 +11,7 @@ from rich.console import Console
 from core.catch_up import Report
 from core.job_history import Job, JobRun
 from core.leading import LeaderView, Standby
+from core.pausing import Pause
 from core.schedule_view import JobView, ScheduleView, WaitingView
 from core.source_health import SourceHealth, SourceKind
 from core.trading_calendar import EXCHANGE_ZONE
@@ -146,3 +147,21 @@ def test_what_a_job_did(report: Report, words: str) -> None:
 def test_how_long_it_took() -> None:
     assert took_words(timedelta(milliseconds=400)) == "<1 s"
     assert took_words(timedelta(seconds=150)) == "2 min"
+
+
+@pytest.mark.parametrize("width", [40, 76, 116, 200])
+def test_a_pause_says_who_made_it_since_when_and_why(width: int) -> None:
+    def words(reason: str) -> str:
+        paused = Pause("ann@host", NOW - 20 * MINUTE, reason)
+        text = told(replace(TELLING, view=replace(VIEW, leader=None, standing_by=(), paused=paused)), width)
+        assert max(map(len, text.splitlines())) <= width
+        return " ".join(text.split("Leadership")[1].split())
+
+    since = "‖ paused by ann@host since Thu 16:40 ET (20 min ago)"
+    if width < 100:  # in one column
+        assert f"{since}: moving the database No batch is opened" in words("moving the database")
+        assert f"{since} No batch is opened" in words("")
+    hostile = words("\x1b]0;gotcha\x07[bold]\u202e" + "very " * 400)
+    assert "[bold]" in hostile
+    assert hostile.isprintable()
+    assert hostile.count("very") < 60

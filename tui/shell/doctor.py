@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from core.diagnosis import Finding, database_findings, disk_finding, heartbeat_finding
+from core.diagnosis import database_findings, disk_finding, heartbeat_finding
+from core.finding import Finding
 from core.logs import redacted
 from core.services import pick_source_called, price_chain, rules_of
 from core.settings import PREFIX, LoadedSettings, Settings

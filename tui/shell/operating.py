@@ -8,7 +8,7 @@ import socket
 from datetime import timedelta
 from typing import Any
 
-from core.health import Health, read_health
+from core.health import Health, read_health, usual_max_age
 from core.logs import redacted
 from core.pausing import Pause, begin_pause, read_pause, resume
 from core.services import Access, Services, open_services
@@ -17,7 +17,6 @@ from db.errors import AlphaMondayError
 from tui.output import print_json, print_line
 
 UNHEALTHY = 1
-USUAL_MAX_AGE = timedelta(minutes=5)
 # A probe that hangs tells nothing; an embedded server that has to be started takes a second.
 _ANSWERS_WITHIN_S = 20.0
 
@@ -50,7 +49,7 @@ async def resume_(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 async def health(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Tells whether the schedulers keep up; exit 1 if not. It reads only, and never migrates."""
-    usual = max(USUAL_MAX_AGE, 3 * loaded.settings.tick_every)
+    usual = usual_max_age(loaded.settings.tick_every)
     found = await _health(loaded, usual if args.max_age is None else args.max_age)
     secrets = loaded.settings.secrets()
     problems = [redacted(problem, secrets) for problem in found.problems]

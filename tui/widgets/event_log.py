@@ -11,9 +11,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 
+from core.facts import instant_in, text_in
 from core.trading_calendar import EXCHANGE_ZONE
-from db.events import PAYLOAD_KEYS
+from db.events import PAYLOAD_KEYS, EventType
 from db.records import Event, LoggedEvent
+from tui.format import exchange_time
 from tui.literal import literal
 from tui.widgets.columns import Column
 from tui.widgets.drawn import Drawn
@@ -26,11 +28,12 @@ _WITH_SECONDS = 19
 # What a summary is made of, in this order, where the payload has it.
 _TELLING = (
     "checkpoint_date", "run_date", "reason", "symbol", "symbols", "split", "stored", "answered", "pick_source",
-    "source", "basis", "computed", "skipped", "cause", "detail", "who", "paused_by", "paused_since",
+    "source", "basis", "computed", "skipped", "cause", "detail",
 )  # fmt: skip
 _KEYS_BY_TYPE = {str(type_): keys for type_, keys in PAYLOAD_KEYS.items()}
 _COUNTS = frozenset({"computed", "skipped"})
 _CODES = frozenset({"reason", "cause"})
+_PAUSES = frozenset({EventType.SCHEDULE_PAUSED, EventType.SCHEDULE_RESUMED})
 
 
 class Payload(Drawn):
@@ -93,6 +96,8 @@ def _in_order(event: Event) -> dict[str, Any]:
 
 def summary(event: Event, *, with_week: bool = True) -> Text:
     """The telling parts of a payload on one line."""
+    if event.event_type in _PAUSES:
+        return literal(_pause_told(event), limit=160)
     telling = [key for key in _TELLING if event.payload.get(key) and (with_week or key != "run_date")]
     told = [_told(key, event.payload[key]) for key in telling]
     return literal(" · ".join(told), limit=160)
@@ -104,6 +109,19 @@ def _told(key: str, value: object) -> str:
     if key in _CODES:
         return reason_words(str(value))
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _pause_told(event: Event) -> str:
+    """`by ann@host: moving house`, and of its end `by bob@host, paused since Mon 09:00 ET by ann@host: why`."""
+    payload = event.payload
+    words = f"by {text_in(payload, 'who') or 'unknown'}"
+    if event.event_type == EventType.SCHEDULE_RESUMED:
+        # The day of the week is enough near the event, whose date stands beside it.
+        since = instant_in(payload, "paused_since")
+        words += ", paused" if since is None else f", paused since {exchange_time(since, event.created_at)}"
+        words += f" by {text_in(payload, 'paused_by') or 'unknown'}"
+    reason = text_in(payload, "reason")
+    return f"{words}: {reason}" if reason else words
 
 
 def event_time(event: Event, *, with_seconds: bool = True) -> str:

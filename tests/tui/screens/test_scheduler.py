@@ -248,6 +248,14 @@ async def test_a_pause_is_asked_about_shows_everywhere_outlives_the_app_and_ends
         assert "‖" not in shown(again)
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_why_it_is_paused_is_seen_without_scrolling(settings: Settings, size: tuple[int, int]) -> None:
+    async with at_scheduler(app_for(settings), size) as pilot:
+        await write_as_another(settings, lambda services: pause(services, "ann@host", "relocation"))
+        await shows(pilot, "‖ paused by ann@host since")
+        assert "relocation" in shown(pilot.app)
+
+
 async def test_a_question_answered_with_no_pauses_nothing(settings: Settings) -> None:
     async with at_scheduler(app_for(settings)) as pilot:
         await pilot.press("p", "escape")
@@ -328,7 +336,7 @@ async def test_words_from_outside_do_nothing(settings: Settings, size: tuple[int
                 "job:retries": {"at": at, "took_s": 1e300, "outcome": long, "who": long},
                 "leader": {"who": long, "since": at},
                 "standby:x": {"who": long, "since": at},
-                "pause": {"who": long, "since": at},
+                "pause": {"who": long, "since": at, "reason": long},
             },
         )
         await until(pilot, lambda: screen_of(pilot).view.paused is not None, "the pause")  # type: ignore[union-attr]

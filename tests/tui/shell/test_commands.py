@@ -62,6 +62,7 @@ class TestDoctor:
         assert {check["name"]: check["ok"] for check in told.json["checks"]} == dict.fromkeys(
             (
                 *("database", "transport", "pooler", "failover", "clock", "migrations", "pause", "scheduler"),
+                *("looks for work", "days", "opening"),
                 *("calendar", "price source", "pick source", "heartbeat"),
             ),
             True,

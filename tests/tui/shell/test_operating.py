@@ -143,7 +143,7 @@ class TestHealth:
         assert plain.out.splitlines()[0] == "NOT healthy"
         assert "No scheduler has looked for work since 2020-01-06 09:05 exchange time." in plain.out
         assert alpha_monday("health", "--max-age", "25 h").out.splitlines()[0] == "healthy"
-        assert alpha_monday("health", "--max-age", "0 s").code == 1
+        assert alpha_monday("health", "--max-age", "2 min").code == 1
         clock.instant += timedelta(minutes=20)
         assert alpha_monday("health").code == 1
         assert alpha_monday("health", "--tick-every", "10 min").code == 0, "rare looks may be older"
@@ -213,7 +213,7 @@ class TestHealth:
         assert (found.code, found.json["healthy"]) == (1, False)
         assert "not answered" in found.json["problems"][0]
 
-    @pytest.mark.parametrize("typed", ["5", "-1 s", "a day", "367 d", "", "٣ h"])
+    @pytest.mark.parametrize("typed", ["5", "-1 s", "0 s", "119 s", "a day", "367 d", "", "٣ h"])
     def test_an_age_that_is_none_is_wrong_usage(self, alpha_monday: CommandLine, typed: str) -> None:
         outcome = alpha_monday("health", f"--max-age={typed}", "--json")
         assert (outcome.code, outcome.error["code"]) == (2, "usage")

@@ -1,0 +1,111 @@
+"""What doctor finds about the schedulers: each finding in each of its states."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.finding import Finding
+from core.health import Backlog
+from core.leading import LEADER_FACT, TICKS_FACT
+from core.pausing import PAUSE_FACT
+from core.schedule_findings import days_finding, leader_finding, looks_finding, opening_finding, pause_finding
+from db.leadership import Lead
+from db.records import SchedulerFact
+from tests.fakes import exchange
+
+NOW = exchange("2026-11-24", "12:00")
+NOBODY = Lead(is_held=False, is_replica=False, server_time=NOW)
+SOMEBODY = Lead(is_held=True, is_replica=False, server_time=NOW)
+TICK = timedelta(minutes=1)
+
+
+def fact(name: str, age: timedelta = timedelta(0), **value: Any) -> dict[str, SchedulerFact]:
+    return {name: SchedulerFact(name, value, NOW - age)}
+
+
+def ticks(age: timedelta) -> dict[str, SchedulerFact]:
+    return fact(TICKS_FACT, age, last_at=(NOW - age).isoformat(), idle=0)
+
+
+def led(since: timedelta, heartbeat_age: timedelta) -> dict[str, SchedulerFact]:
+    return fact(LEADER_FACT, heartbeat_age, who="one:1", since=(NOW - since).isoformat())
+
+
+def test_a_pause_is_a_problem_and_says_how_it_ends() -> None:
+    assert pause_finding({}).ok
+    found = pause_finding(fact(PAUSE_FACT, who="ann", since=NOW.isoformat(), reason="moving"))
+    assert not found.ok
+    assert found.message == "the schedulers are paused by ann since 2026-11-24 12:00 exchange time: moving"
+    assert "alpha-monday resume" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("age", "is_held", "ok", "said"),
+    [
+        (None, False, True, "none has ever run"),
+        (0, True, True, "one:1 leads since 2026-11-24 12:00"),
+        (179, True, True, "179 s old"),
+        (180, True, False, "leads and hangs"),
+        (7200, False, True, "none leads; one:1 led last"),
+    ],
+)
+def test_the_scheduler(age: int | None, is_held: bool, ok: bool, said: str) -> None:
+    told = {} if age is None else fact(LEADER_FACT, timedelta(seconds=age), who="one:1", since=NOW.isoformat())
+    found = leader_finding(told, Lead(is_held, is_replica=False, server_time=NOW))
+    assert (found.ok, said in found.message) == (ok, True), found
+    assert bool(found.remedy) == (not ok or age is None)
+
+
+def test_a_timer_that_works_without_a_leader_is_told_by_its_last_look() -> None:
+    found = leader_finding(fact(TICKS_FACT, last_at=NOW.isoformat(), idle=3), Lead(False, False, NOW))
+    assert found == Finding("scheduler", True, "none leads; the last look for work was 2026-11-24 12:00 exchange time")
+
+
+@pytest.mark.parametrize(
+    ("facts", "lead", "minutes", "ok"),
+    [
+        (led(timedelta(days=9), timedelta(minutes=5)) | ticks(timedelta(minutes=5)), NOBODY, 1, True),
+        (led(timedelta(days=9), timedelta(minutes=6)) | ticks(timedelta(minutes=6)), NOBODY, 1, False),
+        (led(timedelta(days=9), timedelta(minutes=6)) | ticks(timedelta(minutes=6)), NOBODY, 2, True),
+        (led(timedelta(days=9), timedelta(0)) | ticks(timedelta(minutes=6)), SOMEBODY, 1, False),
+        (led(timedelta(minutes=5), timedelta(0)) | ticks(timedelta(days=9)), SOMEBODY, 1, True),
+        (ticks(timedelta(hours=25)), NOBODY, 1, True),
+        (ticks(timedelta(hours=25, seconds=1)), NOBODY, 1, False),
+        (led(timedelta(days=9), timedelta(days=8)) | ticks(timedelta(hours=25)), NOBODY, 1, True),
+        (led(timedelta(days=9), timedelta(days=8)) | ticks(timedelta(hours=26)), NOBODY, 1, False),
+        ({}, NOBODY, 1, False),
+    ],
+    ids=[
+        *("led just now", "died", "looks rarely", "all looks fail", "leads only just"),
+        *("daily timer", "timer that stopped", "timer after a leader", "that stopped too", "never any"),
+    ],
+)
+def test_looks_for_work(facts: dict[str, SchedulerFact], lead: Lead, minutes: int, ok: bool) -> None:
+    found = looks_finding(facts, lead, NOW, minutes * TICK, has_active=True)
+    assert (found.ok, bool(found.remedy)) == (ok, not ok), found
+    assert looks_finding(facts, lead, NOW, minutes * TICK, has_active=False).ok
+    paused = facts | fact(PAUSE_FACT, who="ann")
+    assert looks_finding(paused, lead, NOW, minutes * TICK, has_active=True).ok
+
+
+@pytest.mark.parametrize(
+    ("overdue", "ok", "said"),
+    [
+        (0, True, "none is overdue; due and still to be written: 9"),
+        (1, False, "1 day is overdue; it fell due 2026-11-24 12:00 exchange time"),
+        (1_234, False, "1,234 days are overdue; the oldest fell due 2026-11-24 12:00 exchange time"),
+    ],
+)
+def test_overdue_days(overdue: int, ok: bool, said: str) -> None:
+    behind = Backlog(9, overdue, NOW, opening_missed=False, oldest_overdue_at=NOW if overdue else None)
+    found = days_finding(behind)
+    assert (found.ok, found.message, bool(found.remedy)) == (ok, said, not ok)
+
+
+def test_a_missed_opening_is_a_problem_and_says_how_it_is_made_good() -> None:
+    assert opening_finding(Backlog(0, 0, None, opening_missed=False)) == Finding(
+        "opening", True, "this week's was not missed"
+    )
+    found = opening_finding(Backlog(0, 0, None, opening_missed=True))
+    assert (found.ok, "alpha-monday open --late" in found.remedy) == (False, True)
