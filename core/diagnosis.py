@@ -16,7 +16,7 @@ from core.schedule_findings import days_finding, leader_finding, looks_finding, 
 from core.services import Access, Services, open_address, price_chain, rules_of
 from core.settings import PREFIX, Settings
 from core.trading_calendar import TradingCalendar
-from core.weekly_backup import BackupView, last_backup
+from core.weekly_backup import BackupView, backup_directory, last_backup
 from core.weeks import Rules
 from db import batches, leadership, migrate
 from db.database import Database
@@ -55,7 +55,9 @@ async def database_findings(settings: Settings) -> list[Finding]:
             if settings.database_url is None:
                 newest, ticks = await batches.latest(connection), ticks_in(facts.get(TICKS_FACT))
                 is_owed = bool(newest and ticks and ticks.last_at - newest.created_at > _BACKUP_OWED_AFTER)
-                findings.append(backup_finding(last_backup(facts), datetime.now(UTC), is_owed=is_owed))
+                last = last_backup(facts)
+                is_gone = last is not None and not (backup_directory(settings.data_dir) / last.file).is_file()
+                findings.append(backup_finding(last, datetime.now(UTC), is_owed=is_owed, is_gone=is_gone))
     except AlphaMondayError as exc:
         findings.append(Finding("database", False, exc.message, exc.remedy))
     return findings
@@ -165,10 +167,11 @@ def clock_finding(drift: timedelta) -> Finding:
     return Finding("clock", True, "agrees with the database's")
 
 
-def backup_finding(last: BackupView | None, now: datetime, *, is_owed: bool) -> Finding:
+def backup_finding(last: BackupView | None, now: datetime, *, is_owed: bool, is_gone: bool) -> Finding:
     """Whether the embedded database was backed up within its week.
 
-    `last` is the last attempt; `is_owed` says that a scheduler has looked for work long after there was a batch.
+    `last` is the last attempt; `is_owed` says that a scheduler has looked for work long after there was a batch,
+    `is_gone` that the file which the attempt names is not there, in a database that was restored elsewhere perhaps.
     """
     advice = "Look at the scheduler's log, or make one by hand: alpha-monday db backup FILE."
     if last is None and is_owed:
@@ -178,6 +181,8 @@ def backup_finding(last: BackupView | None, now: datetime, *, is_owed: bool) -> 
     if last.problem:
         newest = f"; the newest is {last.file}" if last.file else ""
         return Finding("backup", False, f"the last one failed: {last.problem}{newest}", advice)
+    if is_gone:
+        return Finding("backup", False, f"{last.file or 'the file'} of {told(last.at)} is not there any more", advice)
     if now - last.at > OLDEST_BACKUP:
         return Finding("backup", False, f"the last one was made {told(last.at)}", advice)
     return Finding("backup", True, f"{last.file or 'a file'}, made {told(last.at)}")

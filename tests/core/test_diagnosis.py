@@ -91,13 +91,18 @@ def test_the_clock(drift: float, ok: bool) -> None:
     ],
 )
 def test_the_backup(last: BackupView | None, ok: bool, said: str) -> None:
-    found = backup_finding(last, NOW, is_owed=False)
+    found = backup_finding(last, NOW, is_owed=False, is_gone=False)
     assert (found.ok, said in found.message) == (ok, True), found
     assert bool(found.remedy) == (not ok)
 
 
+def test_a_backup_that_is_gone_is_none() -> None:
+    found = backup_finding(BackupView(NOW, "a.dump", ""), NOW, is_owed=False, is_gone=True)
+    assert (found.ok, "a.dump" in found.message, "not there" in found.message) == (False, True, True)
+
+
 def test_a_backup_that_should_have_been_made_is_missed() -> None:
-    found = backup_finding(None, NOW, is_owed=True)
+    found = backup_finding(None, NOW, is_owed=True, is_gone=False)
     assert (found.ok, found.message[:13]) == (False, "none was made")
     assert found.remedy
 
