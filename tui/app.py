@@ -178,7 +178,8 @@ class AlphaMondayApp(WatchingApp):
             self.read_problems()
             self.read_schedulers()
             if self.top_screen in self._house_screens:  # its widgets are there
-                await self.top_screen.look_again()
+                with self.top_screen.while_it_stands():
+                    await self.top_screen.look_again()
             await asyncio.sleep(REPAINTS_AT_MOST_EVERY_S)
 
     def enrol(self, screen: Changing) -> None:

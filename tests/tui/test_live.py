@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from textual.css.query import NoMatches
 
 from core.backfill import backfill
 from core.batches import fail
@@ -120,3 +121,17 @@ async def test_a_source_that_cannot_be_made_does_not_keep_the_screen_closed(sett
     async with running(app_for(broken, Mode.SCHEDULER)) as pilot:
         assert "no price source is called 'nonesuch'" in shown(pilot.app)
         assert "BUY NVDA" in shown(pilot.app)
+
+
+async def test_what_is_read_while_the_app_is_left_misses_no_widget(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The widgets go before the workers; a widget that is missing at any other time is a defect."""
+    async with running(app_for(settings)) as pilot:
+        screen = home(pilot.app)
+        with pytest.raises(NoMatches), screen.while_it_stands():
+            screen.query_one("#nothing-of-this-name")
+        with monkeypatch.context() as leaving:
+            leaving.setattr(type(pilot.app), "is_running", False)
+            with screen.while_it_stands():
+                screen.query_one("#nothing-of-this-name")

@@ -1,13 +1,15 @@
 """What every screen of the house shares: the status line above, the keys below, and commands in between."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual import work
 from textual.app import ComposeResult
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -91,13 +93,23 @@ class HouseScreen(Moving, Screen[date | None]):
     async def look_again(self) -> None:
         """Reads again what is out of date and on the screen."""
 
+    @contextmanager
+    def while_it_stands(self) -> Iterator[None]:
+        """What is read for a screen may go on while the app ends, which takes the widgets away first."""
+        try:
+            yield
+        except NoMatches:
+            if self.app.is_running:
+                raise
+
     def on_screen_resume(self) -> None:
         self.read_anew()
 
     @work(group="reading", exclusive=True)
     async def read_anew(self) -> None:
         """Looks again, beside everything else that goes on."""
-        await self.look_again()
+        with self.while_it_stands():
+            await self.look_again()
 
     async def ask(
         self, question: Callable[["Services"], Awaitable[Answer]], *, patience_s: float | None = ANSWERS_WITHIN_S

@@ -265,10 +265,12 @@ class WeekListScreen(HouseScreen):
 
     @work(group="preview", exclusive=True)
     async def _read_detail(self) -> None:
-        batch = batch_of(self.table.row)  # now: while it waits, the screen may be taken down
+        await asyncio.sleep(PREVIEW_AFTER_S)
+        batch = None
+        with self.while_it_stands():
+            batch = batch_of(self.table.row)
         if batch is None:
             return
-        await asyncio.sleep(PREVIEW_AFTER_S)
         from core import reading  # the driver is imported once the first screen is painted
 
         run_date = batch.run_date
