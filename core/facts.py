@@ -1,5 +1,6 @@
 """Reading `scheduler_state`: what another process, perhaps of another version, noted under a key."""
 
+import math
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -30,7 +31,7 @@ def text_in(value: Mapping[str, Any], key: str) -> str | None:
 def seconds_in(value: Mapping[str, Any], key: str) -> timedelta:
     """The duration under `key`, at most a day of it; zero where there is none."""
     number = value.get(key)
-    if not isinstance(number, int | float):
+    if not isinstance(number, int | float) or (isinstance(number, float) and math.isnan(number)):
         return timedelta(0)
     return timedelta(seconds=min(max(number, 0), _DAY_S))
 
