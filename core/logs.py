@@ -113,4 +113,6 @@ def _set_up(handler: logging.Handler, secrets: Iterable[str]) -> None:
 def quieten_libraries() -> None:
     """Keeps out what libraries say beside our own words, in logs and, where there is no log, on stderr."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # its INFO lines carry addresses with keys in them
+    for name in ("openai", "httpx2", "httpcore2", "pydantic_ai"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # below it they tell of addresses and whole questions
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # every retry would be a line; the scheduler tells once

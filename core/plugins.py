@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
+from types import ModuleType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from db.errors import AlphaMondayError
@@ -34,11 +35,31 @@ class MissingSettingError(AlphaMondayError):
     code = "missing_setting"
 
 
+class MissingExtraError(AlphaMondayError):
+    """The chosen feature needs packages of an extra that are not installed, or not whole."""
+
+    code = "missing_extra"
+
+
 def needed(value: Value | None, source: str, setting: str) -> Value:
     """`value`, which `source` cannot be made without. Raises `MissingSettingError` naming the setting."""
     if value is None:
         raise MissingSettingError(f"{source} needs {setting}, which is not set", f"Set {setting}.")
     return value
+
+
+def require_extra(module: str, extra: str, what: str) -> ModuleType:
+    """`module`, imported; `what` is the feature as an operator knows it, such as "price source yahoo".
+
+    Raises `MissingExtraError`, whose remedy installs `extra`. The import takes seconds: call it in a thread.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as exc:
+        raise MissingExtraError(
+            f"{what} needs the package {module}, which cannot be imported: {str(exc)[:200]}",
+            f"Run: pip install 'alpha-monday[{extra}]'",
+        ) from exc
 
 
 @dataclass(frozen=True, slots=True)

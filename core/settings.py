@@ -1,24 +1,14 @@
-"""The settings: their names, types and defaults, and the layer that each value in force came from.
+"""The settings: their names, types and defaults."""
 
-Order, first wins: command line, environment, `.env` of the working directory (or `--env-file`), the user's
-settings file in the config directory.
-"""
-
-import difflib
-import io
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 import platformdirs
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.secrets import in_every_form, secrets_of_address
@@ -26,13 +16,15 @@ from core.tickers import parse_ticker
 from db.errors import AlphaMondayError
 
 PREFIX = "ALPHA_MONDAY_"
-COMMAND_LINE = "command line"
 APPLICATION = "alpha-monday"
-_PROVIDER_SETTING = re.compile(rf"{PREFIX}([A-Z0-9_]+)_(KEY|URL)", re.ASCII)
+PROVIDER_SETTING = re.compile(rf"{PREFIX}([A-Z0-9_]+)_(KEY|URL|LIMIT)", re.ASCII)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|min|m|h|d)", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 LONGEST_DURATION = timedelta(days=366)
+# Every alert that there is, by the name under which NOTIFY_ON chooses it.
+ALERTS = ("opened", "checkpoint", "completed", "missed", "reminder", "source", "leadership", "digest")
 _CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_SHORTEST_SECRET = 8  # what is shorter is a name or a port, and would mask words of every message
 _SAFE_URL = re.compile(r"https://[^\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/[^\s]*)?", re.ASCII)
 
 
@@ -109,8 +101,14 @@ class Settings(BaseSettings):
     """Where picks come from."""
     picks_file: Path | None = None
     """Picks for the source file: run_date,ticker,action,reasoning."""
+    symbol_changes: Path | None = None
+    """Renamed tickers: ticker,successor,date."""
     universe: Path | None = None
     """Tickers that the source momentum ranks: ticker[,from,to]."""
+    llm_model: str | None = None
+    """Model that the pick source llm asks."""
+    llm_prompt: Path | None = None
+    """What the pick source llm asks for, in words of the operator's own; unset, the built-in prompt."""
     benchmark: str = "SPY"
     """Symbol that every pick is measured against."""
     open_at: ClockTime = time(9, 0)
@@ -127,8 +125,14 @@ class Settings(BaseSettings):
     """Time after which a due day that is still unwritten counts as overdue."""
     heartbeat_url: SecretStr | None = None
     """Address that is called after each tick that leaves nothing overdue; its path is secret."""
+    notify_urls: SecretStr | None = None
+    """Where alerts are sent: addresses in Apprise's form, separated by blanks or lines; secret."""
+    notify_on: Names = ALERTS
+    """Which alerts are sent."""
+    source_failing_after: Duration = timedelta(hours=6)
+    """Time for which a source must have failed before that is an alert."""
     provider_settings: dict[str, SecretStr] = Field(default_factory=dict, exclude=True)
-    """ALPHA_MONDAY_<PROVIDER>_KEY and _URL, by the name after the prefix."""
+    """ALPHA_MONDAY_<PROVIDER>_KEY, _URL and _LIMIT, by the name after the prefix."""
 
     @field_validator("price_source")
     @classmethod
@@ -137,6 +141,13 @@ class Settings(BaseSettings):
             raise ValueError("a name is empty")
         if len(set(names)) != len(names):
             raise ValueError("a name stands twice")
+        return names
+
+    @field_validator("notify_on")
+    @classmethod
+    def _known_alerts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in names if name not in ALERTS]:
+            raise ValueError(f"no alert is called {unknown[0][:40]!r}; there are {', '.join(ALERTS)}")
         return names
 
     @field_validator("benchmark")
@@ -157,11 +168,11 @@ class Settings(BaseSettings):
     @field_validator("heartbeat_url")
     @classmethod
     def _safe_address(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _is_safe(url.get_secret_value()):
+        if url is not None and not is_safe(url.get_secret_value()):
             raise ValueError("must be an https address, or http on loopback, for its path is a secret")
         return url
 
-    @field_validator("data_dir", "price_file", "picks_file", "universe")
+    @field_validator("data_dir", "price_file", "picks_file", "symbol_changes", "universe", "llm_prompt")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         if path is None:
@@ -180,7 +191,7 @@ class Settings(BaseSettings):
         return self
 
     def provider(self, name: str, what: str) -> str | None:
-        """The KEY or URL set for a provider, in clear."""
+        """The KEY, URL or LIMIT set for a provider, in clear."""
         value = self.provider_settings.get(f"{name.upper().replace('-', '_')}_{what}")
         return value.get_secret_value() if value else None
 
@@ -191,138 +202,29 @@ class Settings(BaseSettings):
         found = secrets_of(self.database_url.get_secret_value()) if self.database_url else set()
         for name, value in self.provider_settings.items():
             text = value.get_secret_value()
-            found.update([text] if name.endswith("_KEY") else secrets_of_address(text))
+            if name.endswith("_KEY"):
+                found.update({text, *text.split(":")} - {""})  # a provider may take two keys, with a colon between
+            elif name.endswith("_URL"):
+                found.update(secrets_of_address(text))
         if self.heartbeat_url is not None:
             url = self.heartbeat_url.get_secret_value()
             path = urlsplit(url).path
             found.update({url, path, path.lstrip("/"), unquote(path)} - {""}, secrets_of_address(url))
+        if self.notify_urls is not None:
+            found |= _secrets_of_channels(self.notify_urls.get_secret_value())
         return in_every_form(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Layers:
-    """What a process was started with, besides the environment: options by field, and the file instead of `.env`."""
-
-    command_line: Mapping[str, str] = field(default_factory=dict)
-    env_file: Path | None = None
-
-    def load(self) -> "LoadedSettings":
-        """Reads every layer anew. Raises SettingsError."""
-        return load_settings(self.command_line, env_file=self.env_file)
+def _secrets_of_channels(urls: str) -> set[str]:
+    """Whatever may be secret in addresses of alerts: all after the scheme, and each part of it of eight or more."""
+    found: set[str] = set()
+    for url in urls.split():
+        rest = url.partition("://")[2] or url
+        found |= {rest} | {part for part in re.split(r"[/@:?&=,]", rest) if len(part) >= _SHORTEST_SECRET}
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
-    """Settings in force, and the layer that each value came from, by the setting's name in the environment."""
-
-    settings: Settings
-    origins: Mapping[str, str]
-    layers: Layers = field(default_factory=Layers)
-
-
-def environment_name(field: str) -> str:
-    """The name under which a field of `Settings` is set."""
-    return "DATABASE_URL" if field == "database_url" else f"{PREFIX}{field.upper()}"
-
-
-FIELDS = {environment_name(field): field for field in Settings.model_fields if field != "provider_settings"}
-
-
-def load_settings(
-    command_line: Mapping[str, str] | None = None,
-    *,
-    env_file: Path | None = None,
-    keys: Mapping[str, str] | None = None,
-) -> LoadedSettings:
-    """Reads every layer; `command_line` is by field, `keys` by PROVIDER_KEY, both before the environment.
-
-    Raises SettingsError naming the setting and its layer.
-
-    The value of a setting is never repeated in an error: it may be a secret in the wrong place.
-    """
-    if env_file is not None and not env_file.is_file():
-        raise SettingsError(f"There is no settings file {str(env_file)!r}.", "Give --env-file a file that exists.")
-    files = (env_file or Path(".env"), user_settings_file())
-    given = {environment_name(field): value for field, value in (command_line or {}).items()}
-    typed = {f"{PREFIX}{name.upper()}": value for name, value in (keys or {}).items()}
-    origins: dict[str, str] = {}
-    values: dict[str, str] = {}
-    providers: dict[str, SecretStr] = {}
-    for layer, names in (
-        (COMMAND_LINE, given | typed),
-        ("environment", _ours(os.environ)),
-        *((str(file), _ours(_read_env_file(file))) for file in files),
-    ):
-        for name, value in names.items():
-            _check_known(name, layer)
-            if not value:
-                if layer == COMMAND_LINE:
-                    raise SettingsError(f"The setting {name} ({layer}) is malformed: it is empty.", "Give it a value.")
-                continue
-            if name in FIELDS:
-                values.setdefault("DATABASE_URL" if name == "DATABASE_URL" else FIELDS[name], value)
-            else:
-                providers.setdefault(name.removeprefix(PREFIX), SecretStr(value))
-            origins.setdefault(name, layer)
-    try:
-        settings = Settings.model_validate({**values, "provider_settings": providers})
-    except ValidationError as exc:
-        raise _malformed(exc, origins) from None  # the cause repeats values
-    _check_provider_urls(settings, origins)
-    return LoadedSettings(settings, origins, Layers(dict(command_line or {}), env_file))
-
-
-def _ours(names: Mapping[str, str | None]) -> dict[str, str]:
-    found = {name.upper(): value or "" for name, value in names.items()}
-    return {name: value for name, value in found.items() if name.startswith(PREFIX) or name == "DATABASE_URL"}
-
-
-def _read_env_file(file: Path) -> dict[str, str | None]:
-    try:
-        if not file.is_file():
-            return {}
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise SettingsError(
-            f"The settings file {str(file)!r} cannot be read: {exc}.", "Mend or remove the file."
-        ) from exc
-    for binding in parse_stream(io.StringIO(text)):
-        if binding.error:
-            raise SettingsError(
-                f"{file}, line {binding.original.line}: not a setting.",
-                "Write NAME=value; a value with blanks or # stands in quotes.",
-            )
-    return dotenv_values(stream=io.StringIO(text))
-
-
-def _check_known(name: str, layer: str) -> None:
-    if name == f"{PREFIX}DATABASE_URL":
-        raise SettingsError(f"There is no setting {name} ({layer}).", "DATABASE_URL has no prefix; rename it.")
-    if name in FIELDS or _PROVIDER_SETTING.fullmatch(name):
-        return
-    near = difflib.get_close_matches(name, FIELDS, n=1)
-    hint = f"Did you mean {near[0]}? " if near else ""
-    raise SettingsError(
-        f"There is no setting {name[:80]} ({layer}).",
-        f"{hint}.env.example lists every setting; remove or rename it.",
-    )
-
-
-def _malformed(exc: ValidationError, origins: Mapping[str, str]) -> SettingsError:
-    problem = exc.errors(include_input=False, include_url=False)[0]
-    field = str(problem["loc"][0]) if problem["loc"] else ""
-    why = problem["msg"].removeprefix("Value error, ")
-    if not field:
-        layers = ", ".join(f"{name}: {layer}" for name, layer in origins.items() if name in why)
-        return SettingsError(f"{why} ({layers}).", "Correct one of the two.")
-    name = environment_name(field) if field in Settings.model_fields else field
-    return SettingsError(
-        f"The setting {name} ({origins.get(name, 'default')}) is malformed: {why}.",
-        "Correct it; .env.example shows the form of each setting.",
-    )
-
-
-def _is_safe(url: str) -> bool:
+def is_safe(url: str) -> bool:
     """Whether `url` is an address that can be taken apart and over which a key may be sent."""
     try:
         parts = urlsplit(url)
@@ -330,12 +232,3 @@ def _is_safe(url: str) -> bool:
     except ValueError:  # not told: its text repeats what may be a password
         return False
     return whole and _SAFE_URL.fullmatch(url) is not None
-
-
-def _check_provider_urls(settings: Settings, origins: Mapping[str, str]) -> None:
-    for name, value in settings.provider_settings.items():
-        if name.endswith("_URL") and not _is_safe(value.get_secret_value()):
-            raise SettingsError(
-                f"The setting {PREFIX}{name} ({origins[PREFIX + name]}) must be an https address, or http on loopback.",
-                "A key sent over plain http can be read on the way.",
-            )

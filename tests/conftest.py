@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import stamina
 from hypothesis import settings
 from psycopg.conninfo import make_conninfo
 
@@ -18,6 +19,8 @@ TEMPLATE = "template_alpha_monday"
 # A test's server may forget everything at a crash; nothing is tested through it that needs more.
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
+# A test that is about asking again says so; every other is to see the first failure, and at once.
+stamina.set_testing(True, attempts=1)
 for name in ("NO_COLOR", "TEXTUAL_THEME", "DATABASE_URL"):
     os.environ.pop(name, None)
 for name in [name for name in os.environ if name.startswith("ALPHA_MONDAY_")]:

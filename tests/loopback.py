@@ -13,11 +13,12 @@ Answer = Callable[["Request"], bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asked: the path, the query, and the headers by lower-case name."""
+    """What a client asked: the path, the query, the headers by lower-case name, and the body."""
 
     method: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -67,7 +68,8 @@ def serving(answer: Answer) -> Iterator[Loopback]:
             while line := self.rfile.readline().decode("latin-1").strip():
                 name, _, value = line.partition(":")
                 headers[name.lower()] = value.strip()
-            request = Request(first[0], first[1], headers)
+            body = self.rfile.read(int(headers.get("content-length", "0")))
+            request = Request(first[0], first[1], headers, body)
             with lock:
                 under_way += 1
                 provider.requests.append(request)

@@ -41,7 +41,8 @@ from tui.watching import WatchingApp
 
 if TYPE_CHECKING:
     from core.services import Services
-    from core.settings import Layers, Settings
+    from core.settings import Settings
+    from core.settings_layers import Layers
     from tui.batch_draft import BatchDraft
 
 REPAINTS_AT_MOST_EVERY_S = 0.05

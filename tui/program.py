@@ -16,7 +16,8 @@ from tui.session import Opener, Prepare
 from tui.terminal import leave_on_signals
 
 if TYPE_CHECKING:
-    from core.settings import Layers, Settings
+    from core.settings import Settings
+    from core.settings_layers import Layers
 
 # A source that blocks in a thread would hold the interpreter up for as long as it blocks, and so would a terminal that
 # takes nothing more.

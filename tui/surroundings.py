@@ -15,7 +15,8 @@ from tui.status import Status
 if TYPE_CHECKING:
     from core.problems import Problem
     from core.services import Services
-    from core.settings import Layers, Settings
+    from core.settings import Settings
+    from core.settings_layers import Layers
     from tui.batch_draft import BatchDraft
 
 

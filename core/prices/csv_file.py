@@ -41,6 +41,7 @@ class CsvPrices:
     name = "csv"
     basis = Basis.UNSPECIFIED
     settle_delay = timedelta(0)
+    is_taken_at_its_word = True
 
     def __init__(self, path: Path) -> None:
         self._file = CachedFile(path, parse_prices)

@@ -9,9 +9,12 @@ _PRICE_SOURCES: Registry[PriceOptions, PriceSource] = Registry(
     setting="ALPHA_MONDAY_PRICE_SOURCE",
     group="alpha_monday.price_sources",
     built_in={
+        "alpaca": "core.prices.alpaca:AlpacaPrices.from_options",
+        "alpha_vantage": "core.prices.alpha_vantage:AlphaVantagePrices.from_options",
         "csv": "core.prices.csv_file:CsvPrices.from_options",
         "simulated": "core.prices.simulated:SimulatedPrices.from_options",
         "tiingo": "core.prices.tiingo:TiingoPrices.from_options",
+        "yahoo": "core.prices.yahoo:YahooPrices.from_options",
     },
 )
 

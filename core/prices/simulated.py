@@ -68,6 +68,7 @@ class SimulatedPrices:
     name = "simulated"
     basis = Basis.PRICE
     settle_delay = timedelta(0)
+    is_taken_at_its_word = True
 
     def __init__(
         self,

@@ -58,6 +58,9 @@ class PriceSource(Protocol):
 
     A source that knows how many questions its provider still answers may also have `quota_left: int | None`, which
     screens show (None while it is unknown); it is looked at after each question, so it must not ask anybody.
+
+    A source whose closes the operator keeps himself has `is_taken_at_its_word = True`. Of any other, a session's move
+    beyond all likelihood waits for an operator's word.
     """
 
     @property
@@ -86,6 +89,12 @@ class PriceOptions:
     price_file: Path | None = None
     key: str | None = None
     url: str | None = None
+    limit: str | None = None
+
+
+def is_taken_at_its_word(source: PriceSource) -> bool:
+    """Whether `source` says that its closes are the operator's own."""
+    return getattr(source, "is_taken_at_its_word", False) is True
 
 
 class PriceSourceError(AlphaMondayError):

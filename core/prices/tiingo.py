@@ -8,10 +8,15 @@ from http import HTTPStatus
 
 from core.csv_rows import parse_date
 from core.plugins import needed
-from core.prices.http import Patience, Provider, Question, Reply, checked_key, parse_json
+from core.prices.exact_json import parse_json
+from core.prices.http import Patience, Provider, Question, Reply
+from core.prices.limiter import Limiter
+from core.prices.provider_errors import checked_key
 from core.prices.source import Answer, Basis, Close, PriceOptions, is_price
 
 ADDRESS = "https://api.tiingo.com"
+# Of a free account, as of 2026: https://www.tiingo.com/about/pricing
+LIMIT = "50/hour, 1000/day"
 # A close belongs to a date, not to a moment: any time but midnight would leave open which date is meant.
 _MIDNIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T00:00:00(\.0{1,6})?(Z|\+00:00))?", re.ASCII)
 # "You have run over your hourly request allocation", "... your 500 symbol look up for this month".
@@ -27,17 +32,30 @@ class TiingoPrices:
     basis = Basis.PRICE
     settle_delay = timedelta(minutes=90)
 
-    def __init__(self, key: str, address: str = ADDRESS, patience: Patience | None = None) -> None:
-        """Raises SettingsError for a key or an address that cannot be one."""
+    def __init__(
+        self, key: str, address: str = ADDRESS, patience: Patience | None = None, limit: str | None = None
+    ) -> None:
+        """Raises SettingsError for a key, an address or a limit that cannot be one."""
         key = checked_key(self.name, key)
-        headers = {"Authorization": f"Token {key}"}
-        self._provider = Provider(self.name, address=address, key=key, headers=headers, patience=patience)
+        self._provider = Provider(
+            self.name,
+            address=address,
+            secrets=[key],
+            limiter=Limiter(self.name, LIMIT, limit),
+            headers={"Authorization": f"Token {key}"},
+            patience=patience,
+        )
 
     @classmethod
     def from_options(cls, options: PriceOptions) -> "TiingoPrices":
         """Raises `MissingSettingError` without a key."""
         key = needed(options.key, "price source 'tiingo'", "ALPHA_MONDAY_TIINGO_KEY")
-        return cls(key, options.url or ADDRESS)
+        return cls(key, options.url or ADDRESS, limit=options.limit)
+
+    @property
+    def quota_left(self) -> int | None:
+        """How many more questions the limits allow; a question is one symbol."""
+        return self._provider.quota_left
 
     async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
         """Every close from `first` to `last`; a symbol that Tiingo does not find is unknown.

@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from core.settings import FIELDS, Settings, SettingsError, load_settings, user_settings_file
+from core.settings import Settings, SettingsError, user_settings_file
+from core.settings_layers import FIELDS, load_settings
 from tui.cli import SETTING_OPTIONS
 
 HOUSE = Path(__file__).parents[2]
@@ -66,6 +67,7 @@ class TestTheExample:
         assert {option.replace("-", "_") for option in SETTING_OPTIONS} == set(FIELDS.values()) - {
             "database_url",
             "heartbeat_url",
+            "notify_urls",
         }
 
     def test_shows_the_defaults(self, dot_env: Write) -> None:

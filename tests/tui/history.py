@@ -13,7 +13,8 @@ from core.batches import fail
 from core.due_work import run_due_work
 from core.picks.source import PickDraft
 from core.services import Access, open_services
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from core.settings_layers import load_settings
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar
 from db.records import Action
 from tests.databases import as_superuser

@@ -30,7 +30,7 @@ _WAIT_AT_MOST_S = 20
 _HANGS_S = 60
 PROGRAM = """
 import sys
-from core.settings import load_settings
+from core.settings_layers import load_settings
 from tui.app import AlphaMondayApp
 from tui.program import run
 from tui.mode import Mode

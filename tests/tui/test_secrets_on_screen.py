@@ -9,7 +9,8 @@ from psycopg.conninfo import make_conninfo
 from textual.app import App
 
 from core.due_work import run_due_work
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from core.settings_layers import load_settings
 from tests.fakes import FixedClock
 from tests.tui.driving import app_for, has_arrived, running, shown, until, write_as_another
 from tests.tui.history import NOW

@@ -7,7 +7,8 @@ from datetime import time, timedelta
 from pydantic import SecretStr
 
 from core.logs import MASK, log_file_in, redacted
-from core.settings import FIELDS, PREFIX, LoadedSettings, user_keys_file, user_settings_file
+from core.settings import PREFIX, user_keys_file, user_settings_file
+from core.settings_layers import FIELDS, LoadedSettings
 from db.address import shown_address
 from tui.output import print_json, print_line, print_table
 

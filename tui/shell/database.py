@@ -9,7 +9,7 @@ from getpass import getpass
 from core.logs import redacted
 from core.moving import move as move_embedded
 from core.services import DATABASE, DEMO_DATABASE, Access, open_address
-from core.settings import LoadedSettings
+from core.settings_layers import LoadedSettings
 from core.weekly_backup import backup_directory, kept_backups
 from db import migrate
 from db.address import secrets_of, shown_address

@@ -12,7 +12,7 @@ from core.health import Health, read_health, usual_max_age
 from core.logs import redacted
 from core.pausing import Pause, begin_pause, read_pause, resume
 from core.services import Access, Services, open_services
-from core.settings import LoadedSettings
+from core.settings_layers import LoadedSettings
 from db.errors import AlphaMondayError
 from tui.output import print_json, print_line
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from core.clock import Clock
 from core.logs import log_to_file
-from core.settings import LoadedSettings, Settings
+from core.settings import Settings
+from core.settings_layers import LoadedSettings
 from db.errors import AlphaMondayError
 from tui.mode import Mode
 

@@ -23,7 +23,7 @@ print(*sorted(sys.modules))
 
 
 def test_the_built_in_sources_are_listed_and_made() -> None:
-    assert price_source_names()[:2] == ["csv", "simulated"]
+    assert price_source_names()[:6] == ["alpaca", "alpha_vantage", "csv", "simulated", "tiingo", "yahoo"]
     assert isinstance(make_price_source("csv", OPTIONS), CsvPrices)
     assert isinstance(make_price_source("simulated", OPTIONS), SimulatedPrices)
 

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from core.plugins import MissingSettingError
 from core.prices import http
-from core.prices.http import Patience, Reply, retry_delay
+from core.prices.http import Patience, Reply
+from core.prices.provider_errors import retry_delay
 from core.prices.registry import make_price_source
 from core.prices.source import (
     Basis,

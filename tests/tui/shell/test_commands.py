@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from core.settings import FIELDS
+from core.settings_layers import FIELDS
 from core.trading_calendar import TradingCalendar
 from db import migrate
 from tests.tui.shell.conftest import CommandLine, Market, everything, write_csv
@@ -63,24 +63,70 @@ class TestDoctor:
             (
                 *("database", "transport", "pooler", "failover", "clock", "migrations", "pause", "scheduler"),
                 *("looks for work", "days", "opening"),
-                *("calendar", "price source", "pick source", "heartbeat"),
+                *("calendar", "price source csv", "symbol changes", "pick source", "alerts", "heartbeat"),
             ),
             True,
         )
         plain = alpha_monday("doctor")
         assert (plain.code, plain.err) == (0, "")
-        assert "return basis unspecified" in plain.out
+        assert "basis unspecified" in plain.out
 
     def test_problems_are_named_with_what_to_do(self, market: Market, alpha_monday: CommandLine) -> None:
         market.prices.unlink()
         told = alpha_monday("doctor", "--json", "--pick-source", "oracle")
         assert told.code == 1
         wrong = {check["name"]: check for check in told.json["checks"] if not check["ok"]}
-        assert wrong.keys() == {"price source", "pick source"}
+        assert wrong.keys() == {"price source csv", "pick source"}
         assert all(check["message"] and check["remedy"] for check in wrong.values())
         plain = alpha_monday("doctor").out
-        assert "PROBLEM  price source" in plain
-        assert wrong["price source"]["remedy"] in plain
+        assert "PROBLEM  price source csv: " in plain
+        assert wrong["price source csv"]["remedy"] in plain
+
+    def test_each_source_of_the_chain_has_a_line_of_its_own(
+        self, market: Market, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calendar = TradingCalendar()
+        today = calendar.exchange_date(datetime.now(UTC))
+        days = [day.isoformat() for day in calendar.sessions(today - timedelta(days=12), today)]
+        write_csv(market.prices, ("date", "symbol", "close"), [(day, "SPY", "1") for day in days])
+        monkeypatch.setenv("ALPHA_MONDAY_PRICE_SOURCE", "tiingo,csv")
+        told = alpha_monday("doctor", "--json")
+        assert told.code == 1
+        checks = {check["name"]: check for check in told.json["checks"]}
+        assert not checks["price source tiingo"]["ok"]
+        assert "ALPHA_MONDAY_TIINGO_KEY" in checks["price source tiingo"]["message"]
+        assert checks["price source csv"]["ok"]
+
+    def test_a_chain_of_sources_that_do_not_go_together(self, market: Market, alpha_monday: CommandLine) -> None:
+        checks = alpha_monday("doctor", "--json", "--price-source", "simulated,csv").json["checks"]
+        names = [check["name"] for check in checks if "price source" in check["name"] and not check["ok"]]
+        assert "price source csv" in names, "its file ends in 2020"
+
+    def test_no_price_source(self, market: Market, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("ALPHA_MONDAY_PRICE_SOURCE")
+        checks = {check["name"]: check for check in alpha_monday("doctor", "--json").json["checks"]}
+        assert not checks["price sources"]["ok"]
+        assert "alpha-monday setup" in checks["price sources"]["remedy"]
+
+    @pytest.mark.parametrize(
+        ("text", "is_ok", "words"),
+        [
+            ("ticker,successor,date\nFB,META,2022-06-09\n", True, "well formed"),
+            ("ticker,successor,date\n", True, "holds no change"),
+            ("ticker,successor,date\nFB,FB,2022-06-09\n", False, "its own successor"),
+            ("ticker,date\n", False, "successor"),
+        ],
+    )
+    def test_the_file_of_renamed_tickers(
+        self, market: Market, alpha_monday: CommandLine, text: str, is_ok: bool, words: str
+    ) -> None:
+        file = market.directory / "changes.csv"
+        file.write_text(text, encoding="utf-8")
+        told = alpha_monday("doctor", "--json", "--symbol-changes", str(file)).json["checks"]
+        [check] = [check for check in told if check["name"] == "symbol changes"]
+        assert check["ok"] is is_ok
+        assert words in check["message"]
+        assert str(file) in check["message"]
 
     @pytest.mark.parametrize("address", ["postgresql://127.0.0.1:1/x", "no address"])
     def test_no_database(

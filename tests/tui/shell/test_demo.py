@@ -9,7 +9,8 @@ import pytest
 
 from core.demo import fill, open_demo
 from core.services import DEMO_DATABASE, Access
-from core.settings import Settings, load_settings
+from core.settings import Settings
+from core.settings_layers import load_settings
 from core.trading_calendar import TradingCalendar, batch_days
 from db.database_creation import drop_database
 from db.embedded import EmbeddedServer

@@ -31,7 +31,8 @@ from core.logs import log_to_file
 from core.picks.source import PickDraft, PickOptions, PicksUnavailableError
 from core.prices.source import Answer, Basis, PriceOptions, UnauthorisedError
 from core.services import Access, open_services
-from core.settings import load_settings, user_settings_file
+from core.settings import user_settings_file
+from core.settings_layers import load_settings
 from core.trading_calendar import TradingCalendar
 from db.embedded import EmbeddedServer
 from db.records import Action

@@ -1,0 +1,62 @@
+"""A place for calls that block for as long as they like: a thread of their own, which nobody has to wait for."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import timedelta
+from threading import Thread
+from typing import Any, ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class BlockedError(TimeoutError):
+    """A call did not come back in time, or one that was given up earlier is blocked still."""
+
+
+class DaemonThread:
+    """Runs one call at a time outside the loop, and gives it up after a while.
+
+    A thread cannot be stopped: a call that is given up goes on alone until it comes back, holding up neither the loop
+    nor the end of the process, and until then every further call is refused. So there is never more than one thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        """`name` is the thread's, for whoever looks at a stuck process."""
+        self._name = name
+        self._turn = asyncio.Lock()
+        self._last: Future[Any] | None = None
+
+    async def run(
+        self,
+        within: timedelta,
+        function: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """What `function` returns or raises. Calls made meanwhile wait for their turn, the wait being part of `within`.
+
+        Raises `BlockedError` after `within`, and at once while a call that was given up, also by a caller who was
+        cancelled, has not come back.
+        """
+        try:
+            async with asyncio.timeout(within.total_seconds()) as deadline, self._turn:
+                if self._last is not None and not self._last.done():
+                    raise BlockedError("an earlier call that was given up has not come back yet")
+                outcome: Future[Result] = Future()
+                outcome.set_running_or_notify_cancel()  # from here on a caller's cancellation leaves it alone
+
+                def work() -> None:
+                    try:
+                        outcome.set_result(function(*args, **kwargs))
+                    except BaseException as exc:  # noqa: BLE001 - all of it belongs to the caller
+                        outcome.set_exception(exc)
+
+                Thread(target=work, name=self._name, daemon=True).start()
+                self._last = outcome
+                return await asyncio.wrap_future(outcome)
+        except TimeoutError as exc:
+            if not deadline.expired():
+                raise
+            raise BlockedError(f"it did not come back within {within.total_seconds():g} s") from exc

@@ -1,0 +1,40 @@
+"""A chain of price sources as one, for whoever needs closes and not their evidence: the first answer is taken."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+from core.prices.source import Answer, Basis, PriceSource, PriceSourceError
+
+
+class FirstAnswer:
+    """Asks one source after another until one answers. Whole answers are taken, so bases never mix."""
+
+    def __init__(self, sources: Sequence[PriceSource]) -> None:
+        """Raises ValueError without any source."""
+        if not sources:
+            raise ValueError("a chain of no sources")
+        self._sources = tuple(sources)
+
+    @property
+    def name(self) -> str:
+        return ",".join(source.name for source in self._sources)
+
+    @property
+    def basis(self) -> Basis:
+        """The first source's; an answer says its own."""
+        return self._sources[0].basis
+
+    @property
+    def settle_delay(self) -> timedelta:
+        return max(source.settle_delay for source in self._sources)
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        """The first source's answer that is not an error. Raises the first one's error where each has failed."""
+        wanted = tuple(symbols)
+        failures: list[PriceSourceError] = []
+        for source in self._sources:
+            try:
+                return await source.closes(wanted, first, last)
+            except PriceSourceError as failure:
+                failures.append(failure)
+        raise failures[0]

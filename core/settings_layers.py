@@ -1,0 +1,152 @@
+"""Where settings come from: every layer read and checked, and the layer that each value in force came from.
+
+Order, first wins: command line, environment, `.env` of the working directory (or `--env-file`), the user's
+settings file in the config directory.
+"""
+
+import difflib
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+from pydantic import SecretStr, ValidationError
+
+from core.settings import PREFIX, PROVIDER_SETTING, Settings, SettingsError, is_safe, user_settings_file
+
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What a process was started with, besides the environment: options by field, and the file instead of `.env`."""
+
+    command_line: Mapping[str, str] = field(default_factory=dict)
+    env_file: Path | None = None
+
+    def load(self) -> "LoadedSettings":
+        """Reads every layer anew. Raises SettingsError."""
+        return load_settings(self.command_line, env_file=self.env_file)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings in force, and the layer that each value came from, by the setting's name in the environment."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    layers: Layers = field(default_factory=Layers)
+
+
+def environment_name(field: str) -> str:
+    """The name under which a field of `Settings` is set."""
+    return "DATABASE_URL" if field == "database_url" else f"{PREFIX}{field.upper()}"
+
+
+FIELDS = {environment_name(field): field for field in Settings.model_fields if field != "provider_settings"}
+
+
+def load_settings(
+    command_line: Mapping[str, str] | None = None,
+    *,
+    env_file: Path | None = None,
+    keys: Mapping[str, str] | None = None,
+) -> LoadedSettings:
+    """Reads every layer; `command_line` is by field, `keys` by PROVIDER_KEY, both before the environment.
+
+    Raises SettingsError naming the setting and its layer.
+
+    The value of a setting is never repeated in an error: it may be a secret in the wrong place.
+    """
+    if env_file is not None and not env_file.is_file():
+        raise SettingsError(f"There is no settings file {str(env_file)!r}.", "Give --env-file a file that exists.")
+    files = (env_file or Path(".env"), user_settings_file())
+    given = {environment_name(field): value for field, value in (command_line or {}).items()}
+    typed = {f"{PREFIX}{name.upper()}": value for name, value in (keys or {}).items()}
+    origins: dict[str, str] = {}
+    values: dict[str, str] = {}
+    providers: dict[str, SecretStr] = {}
+    for layer, names in (
+        (COMMAND_LINE, given | typed),
+        ("environment", _ours(os.environ)),
+        *((str(file), _ours(_read_env_file(file))) for file in files),
+    ):
+        for name, value in names.items():
+            _check_known(name, layer)
+            if not value:
+                if layer == COMMAND_LINE:
+                    raise SettingsError(f"The setting {name} ({layer}) is malformed: it is empty.", "Give it a value.")
+                continue
+            if name in FIELDS:
+                values.setdefault("DATABASE_URL" if name == "DATABASE_URL" else FIELDS[name], value)
+            else:
+                providers.setdefault(name.removeprefix(PREFIX), SecretStr(value))
+            origins.setdefault(name, layer)
+    try:
+        settings = Settings.model_validate({**values, "provider_settings": providers})
+    except ValidationError as exc:
+        raise _malformed(exc, origins) from None  # the cause repeats values
+    _check_provider_urls(settings, origins)
+    return LoadedSettings(settings, origins, Layers(dict(command_line or {}), env_file))
+
+
+def _ours(names: Mapping[str, str | None]) -> dict[str, str]:
+    found = {name.upper(): value or "" for name, value in names.items()}
+    return {name: value for name, value in found.items() if name.startswith(PREFIX) or name == "DATABASE_URL"}
+
+
+def _read_env_file(file: Path) -> dict[str, str | None]:
+    try:
+        if not file.is_file():
+            return {}
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(
+            f"The settings file {str(file)!r} cannot be read: {exc}.", "Mend or remove the file."
+        ) from exc
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            raise SettingsError(
+                f"{file}, line {binding.original.line}: not a setting.",
+                "Write NAME=value; a value with blanks or # stands in quotes.",
+            )
+    return dotenv_values(stream=io.StringIO(text))
+
+
+def _check_known(name: str, layer: str) -> None:
+    if name == f"{PREFIX}DATABASE_URL":
+        raise SettingsError(f"There is no setting {name} ({layer}).", "DATABASE_URL has no prefix; rename it.")
+    if name in FIELDS or PROVIDER_SETTING.fullmatch(name):
+        return
+    near = difflib.get_close_matches(name, FIELDS, n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    raise SettingsError(
+        f"There is no setting {name[:80]} ({layer}).",
+        f"{hint}.env.example lists every setting; remove or rename it.",
+    )
+
+
+def _malformed(exc: ValidationError, origins: Mapping[str, str]) -> SettingsError:
+    problem = exc.errors(include_input=False, include_url=False)[0]
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    why = problem["msg"].removeprefix("Value error, ")
+    if not field:
+        layers = ", ".join(f"{name}: {layer}" for name, layer in origins.items() if name in why)
+        return SettingsError(f"{why} ({layers}).", "Correct one of the two.")
+    name = environment_name(field) if field in Settings.model_fields else field
+    return SettingsError(
+        f"The setting {name} ({origins.get(name, 'default')}) is malformed: {why}.",
+        "Correct it; .env.example shows the form of each setting.",
+    )
+
+
+def _check_provider_urls(settings: Settings, origins: Mapping[str, str]) -> None:
+    for name, value in settings.provider_settings.items():
+        if name.endswith("_URL") and not is_safe(value.get_secret_value()):
+            raise SettingsError(
+                f"The setting {PREFIX}{name} ({origins[PREFIX + name]}) must be an https address, or http on loopback.",
+                "A key sent over plain http can be read on the way.",
+            )

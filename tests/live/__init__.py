@@ -1,0 +1,1 @@
+"""What the providers really answer: run with pytest -m live, over a network."""
