@@ -1,17 +1,19 @@
 """Backfill: opening weeks from a file, plus catch-up."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
 from core.batches import check_run_date, rehearse, there_already
-from core.catch_up import Report, plan, settle
+from core.catch_up import Report, plan
 from core.checkpoints import Recorder
 from core.due_work import load, weeks_due
 from core.mixing import refuse_mixing
 from core.picks.check import check_picks
 from core.picks.source import PickDraft
 from core.services import Services
+from core.settling import settle
 from core.weeks import Delay, Week
 
 PICK_SOURCE = "file"
@@ -45,6 +47,7 @@ async def backfill(
     report.unopened.update(too_early)
     left = {run_date: drafts for run_date, drafts in checked.items() if run_date not in too_early}
     opened_by_others: set[date] = set()
+    changes = await asyncio.to_thread(services.symbol_changes.changes)
     while True:
         there = await there_already(services, left)
         work = [
@@ -61,7 +64,9 @@ async def backfill(
             rehearsed = await rehearse(services, work, now)
             return replace(rehearsed, already_there=len(there), unopened={**report.unopened, **rehearsed.unopened})
         recorder = Recorder(services.database, services.clock, as_of, report)
-        await settle(work, services.sources, services.calendar, services.rules, now, recorder, stopping)
+        await settle(
+            work, services.sources, services.calendar, services.rules, now, recorder, stopping, changes=changes
+        )
         # A week that another process opened meanwhile is looked at again: its days may still be ours to write.
         left = {run_date: checked[run_date] for run_date in recorder.lost}
         if not left:

@@ -1,5 +1,6 @@
 """Opening a week by an operator's word, marking one failed, noting the missed, and how a batch came to be."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -7,14 +8,16 @@ from enum import StrEnum
 
 from uuid_utils.compat import uuid7
 
-from core.catch_up import Report, settle
+from core.catch_up import Report
 from core.checkpoints import Recorder
 from core.mixing import refuse_mixing
 from core.opening_tries import OPENING_FACT, OpeningTry, opening_try_in
 from core.pausing import PauseSpan, pause_over, pause_spans
+from core.pick_accounts import account_of
 from core.picks.check import check_picks
 from core.picks.source import PickDraft
 from core.services import Services
+from core.settling import settle
 from core.trading_calendar import FIRST_YEAR, LAST_YEAR, TradingCalendar, batch_days, monday_of
 from core.weeks import Rules, Week
 from db import batches, checkpoints, events, leadership
@@ -106,12 +109,15 @@ async def open_week(
         return Report(already_there=1)
     now = services.clock.now()
     week = week_to_open(services, run_date, checked, pick_source, now, late=late)
+    week.account = account_of(drafts)
     if dry_run:
         report, recorder = await rehearse(services, [week], now), None
     else:
         recorder = Recorder(services.database, services.clock, None)
         report = recorder.report
-        await settle([week], services.require_sources(), services.calendar, services.rules, now, recorder)
+        changes = await asyncio.to_thread(services.symbol_changes.changes)
+        sources = services.require_sources()
+        await settle([week], sources, services.calendar, services.rules, now, recorder, changes=changes)
     refuse_unopened(report, run_date)
     if recorder and recorder.lost and await there_already(services, {run_date: checked}):
         return Report(already_there=1)
@@ -166,7 +172,8 @@ async def rehearse(services: Services, weeks: Sequence[Week], now: datetime) -> 
             report.skipped += len(week.skipped) if week.batch else 0
             report.waiting += len(week.waiting)
 
-    await settle(weeks, sources, services.calendar, services.rules, now, count)
+    changes = await asyncio.to_thread(services.symbol_changes.changes)
+    await settle(weeks, sources, services.calendar, services.rules, now, count, changes=changes)
     return report
 
 
@@ -191,7 +198,7 @@ def _as_drafts(picks: Sequence[Pick]) -> set[PickDraft]:
 async def fail(services: Services, run_date: date, reason: str) -> Batch:
     """Marks a batch failed for `reason`; this is final. Raises NotFoundError, or NotPossibleError if it has ended."""
     reason = reason.strip()
-    if not reason or len(reason) > REASON_LIMIT or "\0" in reason or not _is_unicode(reason):
+    if not reason or len(reason) > REASON_LIMIT or "\0" in reason or not is_unicode(reason):
         raise NotPossibleError(
             f"A reason of 1 to {REASON_LIMIT} characters in UTF-8 is needed.",
             "Say why the batch is to be marked failed.",
@@ -211,11 +218,12 @@ async def fail(services: Services, run_date: date, reason: str) -> Batch:
     return locked
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether `text` can be stored: what came from a command line may hold bytes that were not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        return False  # a byte of the command line that was not UTF-8
+        return False
     return True
 
 

@@ -1,28 +1,15 @@
-"""Catch-up, the one mechanism: what should exist by now, less what exists, is what to do.
+"""Catch-up, the one mechanism: what should exist by now, less what exists, is what to do. Pure."""
 
-`plan` is pure. `settle` asks each source once for the whole span, values every week, and hands them on to be
-written, whole weeks at a time.
-"""
-
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from core.opening_tries import OpeningTry
-from core.prices.source import MalformedError, PriceSource, PriceSourceError, UnavailableError
-from core.source_health import HealthLog, SourceKind
 from core.trading_calendar import TradingCalendar, batch_days, monday_of
-from core.valuation import History
-from core.weeks import Delay, Rules, Week
+from core.weeks import Delay, Rules, WaitCause
 from db.records import ActiveBatch, WaitingDay
-
-log = logging.getLogger(__name__)
-WEEKS_IN_A_TRANSACTION = 20
-# Later closes are evidence that a missing one will not come; the longest closure since 1933 was six days.
-_EVIDENCE_SPAN = timedelta(days=60)
 
 
 class DueKind(StrEnum):
@@ -48,7 +35,7 @@ class DueBatch:
     active: ActiveBatch
     days: tuple[date, ...]
     tried: frozenset[date] = frozenset()
-    """Those of its days that were tried before and had to wait."""
+    """Those of its days that had to wait for a close when they were tried the last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +105,11 @@ def plan(
         # A try that is still to come was made by a clock that ran ahead; nobody rests for it.
         if rest_until is not None and waiting.last_tried_at <= rest_until < waiting.next_try_at
     }
-    tried = {(waiting.batch_id, waiting.checkpoint_date) for waiting in existing.waiting}
+    tried = {
+        (waiting.batch_id, waiting.checkpoint_date)
+        for waiting in existing.waiting
+        if waiting.cause == WaitCause.CLOSE_MISSING  # an outage was no look at the day
+    }
     due: list[DueBatch] = []
     resting = 0
     for active in existing.active:
@@ -209,85 +200,3 @@ class Report:
             "skipped": self.skipped,
             "waiting": self.waiting,
         }
-
-
-Record = Callable[[Sequence[Week]], Awaitable[None]]
-
-
-async def settle(
-    weeks: Sequence[Week],
-    sources: Iterable[PriceSource],
-    calendar: TradingCalendar,
-    rules: Rules,
-    now: datetime,
-    record: Record,
-    stopping: Callable[[], bool] = lambda: False,
-    health: HealthLog | None = None,
-) -> None:
-    """Values `weeks` and hands them to `record` at most 20 at a time, each week once and whole.
-
-    Sources are asked in turn, each only for the weeks that the ones before left open. A source's failure leaves
-    its weeks waiting. When `stopping` says so, the rest is left for another time. `health` is told how the sources
-    fare.
-    """
-    left = list(weeks)
-    failures: list[PriceSourceError] = []
-    for source in sources:
-        asking = [week for week in left if not week.is_settled]
-        if not asking:
-            break
-        try:
-            history = await _ask(source, asking, calendar, rules, now)
-        except PriceSourceError as failure:
-            failures.append(failure)
-            if health is not None:
-                health.raised(SourceKind.PRICES, source, failure)
-            continue
-        if health is not None:
-            health.succeeded(SourceKind.PRICES, source)
-        still_open: list[Week] = []
-        for some in _chunks(left):
-            if stopping():
-                return
-            for week in some:
-                if not week.is_settled:
-                    try:
-                        week.consult(history, now)
-                    except MalformedError as failure:
-                        failures.append(failure)
-                        if health is not None:
-                            health.raised(SourceKind.PRICES, source, failure)
-            still_open += [week for week in some if not week.is_settled]
-            if settled := [week for week in some if week.is_settled]:
-                await record(settled)
-        left = still_open
-    for some in _chunks(left):
-        if stopping():
-            return
-        for week in some:
-            week.conclude(failures, rules, calendar, now)
-        await record(some)
-
-
-async def _ask(
-    source: PriceSource, weeks: Sequence[Week], calendar: TradingCalendar, rules: Rules, now: datetime
-) -> History:
-    symbols = sorted({symbol for week in weeks for symbol in week.symbols})
-    newest = max(max(week.open_days, default=week.baseline_date) for week in weeks)
-    last = min(rules.last_due_session(calendar, now), newest + _EVIDENCE_SPAN)
-    try:
-        return History(await source.closes(symbols, min(week.baseline_date for week in weeks), last), last)
-    except PriceSourceError:
-        raise
-    except Exception as exc:
-        # A defect in one source must not keep the next from being asked; its text may hold a key and is not told.
-        log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": source.name})
-        raise UnavailableError(
-            f"The price source {source.name} failed: {type(exc).__name__}.",
-            "The log has the details; update or replace it.",
-        ) from exc
-
-
-def _chunks(weeks: Sequence[Week]) -> Iterator[Sequence[Week]]:
-    for start in range(0, len(weeks), WEEKS_IN_A_TRANSACTION):
-        yield weeks[start : start + WEEKS_IN_A_TRANSACTION]

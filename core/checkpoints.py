@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from core.catch_up import DayDone, Report
 from core.clock import Clock
 from core.mixing import refuse_mixing
+from core.pick_accounts import Outcome, answered_payload
 from core.trading_calendar import BATCH_DAYS
 from core.valuation import ComputedDay, Opening
 from core.weeks import Delay, SkippedDay, WaitCause, Week
@@ -33,6 +34,7 @@ class _Rows:
     events: list[tuple[UUID, UUID, EventType, Mapping[str, Any]]] = field(default_factory=list)
     completed: list[UUID] = field(default_factory=list)
     waiting: list[tuple[UUID, date, Delay]] = field(default_factory=list)
+    told: set[tuple[UUID, str, str, str]] = field(default_factory=set)
     opened: int = 0
     computed: int = 0
     skipped: int = 0
@@ -63,18 +65,22 @@ class _Rows:
         )
         self.opened += 1
 
-    def computed_day(self, day: ComputedDay, told: set[tuple[UUID, str, str]]) -> None:
+    def told_once(self, batch_id: UUID, event_type: EventType, about: str, payload: Mapping[str, Any]) -> None:
+        """An event that a batch has once for each symbol and what is told `about` it."""
+        key = (batch_id, event_type, payload["symbol"], about)
+        if key not in self.told:
+            self.told.add(key)
+            self.event(batch_id, event_type, payload)
+
+    def computed_day(self, day: ComputedDay) -> None:
         batch_id = day.checkpoint.batch_id
         self.checkpoints.append(day.checkpoint)
         self.metrics += day.metrics
         for rebasing in day.rebasings:
-            key = (batch_id, rebasing.symbol, _json_value(rebasing.answered))
-            if key in told:
-                continue
-            told.add(key)
-            self.event(
+            self.told_once(
                 batch_id,
                 EventType.PRICE_REBASED if rebasing.split else EventType.BASELINE_REVISED,
+                _json_value(rebasing.answered),
                 {
                     "symbol": rebasing.symbol,
                     "stored": rebasing.stored,
@@ -83,6 +89,14 @@ class _Rows:
                     "source": day.source,
                 },
             )
+        for symbol, trace in day.closes.items():
+            if trace.quoted_as is not None:
+                self.told_once(
+                    batch_id,
+                    EventType.SYMBOL_RENAMED,
+                    trace.quoted_as,
+                    {"symbol": symbol, "successor": trace.quoted_as, "source": day.source},
+                )
         self.event(
             batch_id,
             EventType.CHECKPOINT_COMPUTED,
@@ -96,6 +110,7 @@ class _Rows:
                         "baseline": trace.baseline,
                         "close": trace.close,
                         "split_factor": trace.split_factor,
+                        **({"quoted_as": trace.quoted_as} if trace.quoted_as else {}),
                     }
                     for symbol, trace in day.closes.items()
                 },
@@ -117,6 +132,13 @@ class _Rows:
                 "sources": day.sources,
             },
         )
+        for symbol, last_session in day.stopped.items():
+            self.told_once(
+                batch_id,
+                EventType.SYMBOL_STOPPED,
+                last_session.isoformat(),
+                {"symbol": symbol, "last_session": last_session, "sources": day.sources},
+            )
         self.skipped += 1
 
     def completion(self, week: Week, batch_id: UUID, skipped: int) -> None:
@@ -202,9 +224,12 @@ class Recorder:
             [opening.batch for opening in openings],
             [pick for opening in openings for pick in opening.picks],
         )
-        for opening in openings:
-            if opening.batch.id in new:
-                rows.opening(opening)
+        for week in weeks:
+            if week.opening and week.opening.batch.id in new:
+                rows.opening(week.opening)
+                if week.account is not None:
+                    told = answered_payload(week.run_date, week.pick_source, Outcome.ACCEPTED, "", week.account)
+                    rows.event(week.opening.batch.id, EventType.PICKS_ANSWERED, told)
         return too_late, [opening.batch.run_date for opening in openings if opening.batch.id not in new]
 
     async def _too_late(self, connection: AsyncConnection[Any], weeks: Sequence[Week]) -> list[date]:
@@ -229,7 +254,7 @@ class Recorder:
         existing = [week.batch.id for week in weeks if week.batch and not week.opening]
         locked = {batch.id: batch for batch in await batches.lock(connection, existing)} if existing else {}
         written = await checkpoints.written(connection, existing) if existing else {}
-        told = await events.rebasings(connection, existing) if existing else set()
+        rows.told = await events.told_once(connection, existing) if existing else set()
         for week in weeks:
             assert week.batch is not None  # the caller keeps only weeks that have one
             batch_id = week.batch.id
@@ -240,7 +265,7 @@ class Recorder:
                 if day in there:
                     continue
                 if day in week.computed:
-                    rows.computed_day(week.computed[day], told)
+                    rows.computed_day(week.computed[day])
                 elif day in week.skipped:
                     rows.skipped_day(batch_id, week.skipped[day])
                 elif day in week.waiting:
@@ -266,4 +291,5 @@ class Recorder:
                 detail=delay.detail,
                 tried_at=self._clock.now(),
                 retry_after=delay.retry_after,
+                evidence=_encode([move.payload() for move in delay.moves]) if delay.moves else None,
             )

@@ -1,5 +1,6 @@
 """Doing what is due: load what exists, plan, ask for picks, settle, record. One call is one tick."""
 
+import asyncio
 import logging
 import random
 import time
@@ -9,8 +10,9 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from core.accepting import accepted_moves
 from core.batches import record_missed
-from core.catch_up import Existing, Plan, Report, plan, settle
+from core.catch_up import Existing, Plan, Report, plan
 from core.checkpoints import Recorder
 from core.facts import TEXT_LIMIT
 from core.job_history import Job, JobRun, facts_of, failures, narrowed, outcomes
@@ -18,9 +20,11 @@ from core.leading import process_name
 from core.logs import redacted
 from core.mixing import refuse_mixing
 from core.opening_tries import NO_PICK_SOURCE, OPENING_FACT, failed_try, opening_try_in
+from core.pick_accounts import account_of, record_refused_picks
 from core.picks.check import check_picks
-from core.picks.source import PicksNotYetError, PickSourceError, PicksUnavailableError
+from core.picks.source import PicksGivenUpError, PicksNotYetError, PickSourceError, PicksUnavailableError
 from core.services import Services
+from core.settling import settle
 from core.source_health import HealthLog, SourceKind
 from core.trading_calendar import monday_of
 from core.weeks import Delay, Week
@@ -114,6 +118,7 @@ async def _work(
     report = recorder.report
     if planned.missed:
         report.missed = await record_missed(services, planned.missed, as_of)
+    changes = await asyncio.to_thread(services.symbol_changes.changes)
     weeks = await weeks_due(services, planned)
     if planned.opening is not None:
         weeks += await _week_to_open(services, planned.opening, planned.now, as_of, report, health)
@@ -124,7 +129,9 @@ async def _work(
         sources = services.require_sources()
         for due in planned.due:
             refuse_mixing(due.active.source, [source.name for source in sources])
-        await settle(weeks, sources, services.calendar, services.rules, planned.now, recorder, stopping, health)
+        await settle(
+            weeks, sources, services.calendar, services.rules, planned.now, recorder, stopping, health, changes
+        )
     if planned.opening is not None and (delay := report.unopened.get(planned.opening)) is not None:
         await _note_failed_opening(services, planned.opening, delay, as_of)
 
@@ -133,9 +140,15 @@ async def weeks_due(services: Services, planned: Plan) -> list[Week]:
     """The planned batches with their picks, ready to be settled."""
     if not planned.due:
         return []
+    ids = [due.active.batch.id for due in planned.due]
     async with services.database.connection() as connection:
-        picks = await batches.picks(connection, [due.active.batch.id for due in planned.due])
-    return [Week.of_active(due.active, picks[due.active.batch.id], due.days, services.calendar) for due in planned.due]
+        picks = await batches.picks(connection, ids)
+        accepted = await accepted_moves(connection, ids)
+    weeks = [Week.of_active(due.active, picks[due.active.batch.id], due.days, services.calendar) for due in planned.due]
+    for due, week in zip(planned.due, weeks, strict=True):
+        week.tried = due.tried
+        week.accepted = accepted.get(due.active.batch.id, ())
+    return weeks
 
 
 async def _week_to_open(
@@ -147,13 +160,17 @@ async def _week_to_open(
         report.unopened[run_date] = Delay(NO_PICK_SOURCE, "no pick source is set")
         return []
     try:
-        drafts = check_picks(await source.picks(run_date), services.rules.benchmark)
+        answered = await source.picks(run_date)
+        drafts = check_picks(answered, services.rules.benchmark)
     except PickSourceError as exc:
         if isinstance(exc, PicksNotYetError):
             health.succeeded(SourceKind.PICKS, source)  # it answered; that there is nothing yet is no failure
         else:
             health.raised(SourceKind.PICKS, source, exc)
-        report.unopened[run_date] = Delay(exc.code, exc.message)
+        if isinstance(exc, PicksGivenUpError):
+            await record_refused_picks(services, run_date, source.name, exc, as_of)
+        retry_after = exc.retry_after if isinstance(exc, PicksUnavailableError) else None
+        report.unopened[run_date] = Delay(exc.code, exc.message, retry_after)
         return []
     except Exception as exc:
         # A defect in a pick source must not keep due days from being written; its text may hold a key.
@@ -164,6 +181,7 @@ async def _week_to_open(
         return []
     health.succeeded(SourceKind.PICKS, source)
     week = Week.to_open(run_date, drafts, source.name, services.rules, services.calendar, now, with_days=False)
+    week.account = account_of(answered)
     if as_of is None:
         week.open_before = services.rules.opens_until(services.calendar, run_date)
     return [week]

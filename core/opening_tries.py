@@ -8,7 +8,7 @@ from typing import Any
 
 from core.back_off import back_off
 from core.facts import count_in, instant_in, text_in
-from core.picks.source import PicksNotYetError
+from core.picks.source import PicksGivenUpError, PicksNotYetError
 from core.weeks import Delay, WaitCause
 from db.records import SchedulerFact
 
@@ -91,7 +91,10 @@ def failed_try(
     """
     if delay.cause in _WITHOUT_REST:
         return OpeningTry(run_date, delay, 0, None, now)
-    attempts = 1 + (before.attempts if before is not None and before.run_date == run_date else 0)
+    if delay.cause == PicksGivenUpError.code:
+        return OpeningTry(run_date, delay, 1, until, now)  # an operator can still have it run
+    before_now = before.attempts if before is not None and before.run_date == run_date else 0
+    attempts = min(1 + before_now, _MOST_ATTEMPTS)
     last_call = until - max(LAST_CALL, 2 * tick_every)
     if now < last_call:
         next_try_at = min(now + back_off(attempts, FIRST_REST, LONGEST_REST, draw), last_call)

@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.clock import Clock, SystemClock
 from core.mixing import SIMULATED, refuse_mixing
 from core.picks.registry import make_pick_source, pick_source_names
 from core.picks.source import PickOptions, PickSource
+from core.prices.day_cache import DayCache
+from core.prices.fallback import FirstAnswer
 from core.prices.registry import make_price_source, price_source_names
-from core.prices.source import PriceOptions, PriceSource
+from core.prices.source import PriceOptions, PriceSource, is_taken_at_its_word
 from core.settings import PREFIX, Settings, SettingsError
+from core.symbol_changes import SymbolChangesFile
 from core.trading_calendar import TradingCalendar
 from core.weeks import Rules
 from db import batches, migrate
@@ -43,6 +46,7 @@ class Services:
     database: Database
     sources: tuple[PriceSource, ...]
     pick_source: PickSource | None
+    symbol_changes: SymbolChangesFile = field(default_factory=lambda: SymbolChangesFile(None))
 
     @property
     def transport_problem(self) -> str | None:
@@ -86,14 +90,16 @@ async def open_services(
     clock = clock or SystemClock()
     calendar = TradingCalendar()
     # In a thread: a source's package may take long to import, and screens are to be drawn meanwhile.
-    sources = await asyncio.to_thread(price_chain, settings, calendar) if with_sources else ()
-    pick_source = _pick_source(settings, calendar, sources) if with_sources else None
+    chain = await asyncio.to_thread(price_chain, settings, calendar) if with_sources else ()
+    sources = tuple(source if is_taken_at_its_word(source) else DayCache(source, calendar, clock) for source in chain)
+    pick_source = await asyncio.to_thread(_pick_source, settings, calendar, sources) if with_sources else None
     rules = rules_of(settings, sources)
     async with open_database(settings, access, name=database_name) as database:
         if sources and access is Access.WRITE:
             async with database.connection() as connection:
                 refuse_mixing(await batches.any_source(connection), [source.name for source in sources])
-        yield Services(settings, clock, calendar, rules, database, sources, pick_source)
+        changes = SymbolChangesFile(settings.symbol_changes)
+        yield Services(settings, clock, calendar, rules, database, sources, pick_source, changes)
 
 
 @asynccontextmanager
@@ -181,6 +187,7 @@ def price_chain(settings: Settings, calendar: TradingCalendar) -> tuple[PriceSou
                 price_file=settings.price_file,
                 key=settings.provider(name, "KEY"),
                 url=settings.provider(name, "URL"),
+                limit=settings.provider(name, "LIMIT"),
             ),
         )
         for name in names
@@ -190,15 +197,17 @@ def price_chain(settings: Settings, calendar: TradingCalendar) -> tuple[PriceSou
 def pick_source_called(
     name: str, settings: Settings, calendar: TradingCalendar, sources: tuple[PriceSource, ...]
 ) -> PickSource:
-    """The pick source `name`; it sees prices through the first source of the chain."""
+    """The pick source `name`; it sees prices through the chain, of which the first that answers is believed."""
     return make_pick_source(
         name,
         PickOptions(
             calendar=calendar,
-            prices=sources[0] if sources else None,
+            prices=FirstAnswer(sources) if sources else None,
             benchmark=settings.benchmark,
             picks_file=settings.picks_file,
             universe=settings.universe,
+            llm_model=settings.llm_model,
+            llm_prompt=settings.llm_prompt,
             key=settings.provider(name, "KEY"),
             url=settings.provider(name, "URL"),
         ),
@@ -219,6 +228,6 @@ def check_providers(settings: Settings) -> None:
     known = {name.upper().replace("-", "_") for name in (*price_source_names(), *pick_source_names())}
     if unknown := sorted(given - known):
         raise SettingsError(
-            f"{PREFIX}{unknown[0]}_KEY or _URL names no source that is installed.",
+            f"{PREFIX}{unknown[0]}_KEY, _URL or _LIMIT names no source that is installed.",
             "Correct the name, or install the source.",
         )

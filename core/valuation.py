@@ -9,7 +9,8 @@ from uuid_utils.compat import uuid7
 
 from core import metrics
 from core.picks.source import PickDraft
-from core.prices.source import ONE, Answer, Basis, Close, MalformedError, is_price
+from core.price_history import History, TracedClose
+from core.prices.source import Basis
 from db.records import (
     Batch,
     BatchStatus,
@@ -18,66 +19,6 @@ from db.records import (
     Pick,
     PickCheckpointMetric,
 )
-
-NO_CLOSES: Mapping[date, Close] = {}
-
-
-class History:
-    """One answer, arranged for looking up: closes by symbol and date, and each symbol's splits in order."""
-
-    def __init__(self, answer: Answer, last: date) -> None:
-        """Takes from `answer` nothing later than `last`, whatever the source sent."""
-        self.source = answer.source
-        self.basis = answer.basis
-        self._closes = {
-            symbol: closes if not closes or max(closes) <= last else {d: c for d, c in closes.items() if d <= last}
-            for symbol, closes in answer.closes.items()
-        }
-        self._splits = {
-            symbol: sorted(
-                (day, factor)
-                for day, close in closes.items()
-                if (factor := self._checked(symbol, day, close.split_factor)) != ONE
-            )
-            for symbol, closes in self._closes.items()
-        }
-
-    def _checked(self, symbol: str, day: date, number: Decimal) -> Decimal:
-        """`number` if it can be a price or a factor. Raises MalformedError: nothing else is ever computed with."""
-        if not is_price(number):
-            raise MalformedError(
-                f"{self.source} gave a number for {symbol} on {day} that is no price: {str(number)[:40]!r}.",
-                "The day is tried again; if it lasts, use another price source.",
-            )
-        return number
-
-    def close(self, symbol: str, day: date) -> Decimal | None:
-        """The close of `symbol` on `day`, as the source sent it. Raises MalformedError."""
-        close = self._closes.get(symbol, NO_CLOSES).get(day)
-        return self._checked(symbol, day, close.price) if close else None
-
-    def split_factor(self, symbol: str, after: date, until: date) -> Decimal:
-        """The product of the split factors after one day up to and including another."""
-        product = ONE
-        for day, factor in self._splits.get(symbol, ()):
-            if after < day <= until:
-                product = metrics.CONTEXT.multiply(product, factor)
-        return product
-
-    def trace(self, symbol: str, baseline_date: date, day: date) -> "TracedClose | None":
-        """Both ends of a return of `symbol`, None where either has no close. Raises MalformedError."""
-        baseline, close = self.close(symbol, baseline_date), self.close(symbol, day)
-        if baseline is None or close is None:
-            return None
-        return TracedClose(baseline, close, self.split_factor(symbol, baseline_date, day))
-
-    def has_close_from(self, symbol: str, day: date) -> bool:
-        """Whether there is a close of `symbol` on `day` or later."""
-        return any(known >= day for known in self._closes.get(symbol, NO_CLOSES))
-
-    def has_close_after(self, symbol: str, day: date) -> bool:
-        """Whether there is a close of `symbol` later than `day`."""
-        return any(known > day for known in self._closes.get(symbol, NO_CLOSES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +41,6 @@ class Rebasing:
     stored: Decimal
     answered: Decimal
     split: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TracedClose:
-    """Where a stored price came from: both raw closes, and the split factor between them."""
-
-    baseline: Decimal
-    close: Decimal
-    split_factor: Decimal
 
 
 @dataclass(frozen=True, slots=True)

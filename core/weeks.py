@@ -3,16 +3,21 @@
 The rules are those for writing, waiting and giving up; nothing here does I/O.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import StrEnum
 
-from core.picks.source import PickDraft
+from core.moves import Move, without_accepted
+from core.picks.source import Account, PickDraft
+from core.price_history import History
 from core.prices.source import PriceSourceError, RateLimitedError
 from core.trading_calendar import TradingCalendar, batch_days
-from core.valuation import ComputedDay, History, MissingCloses, Opening, open_week, value_day
+from core.valuation import ComputedDay, MissingCloses, Opening, open_week, value_day
 from db.records import ActiveBatch, Batch, Pick
+
+CLOSES_SINCE_STOPPED = 3
 
 
 class SkipReason(StrEnum):
@@ -21,6 +26,7 @@ class SkipReason(StrEnum):
     MARKET_CLOSED = "market_closed"
     PRICE_MISSING = "price_missing"
     BENCHMARK_HAS_NO_CLOSE = "benchmark_has_no_close"
+    STOPPED_TRADING = "stopped_trading"
 
 
 class WaitCause(StrEnum):
@@ -30,6 +36,7 @@ class WaitCause(StrEnum):
     SOURCE_BEHIND = "source_behind"
     OTHER_BASIS = "other_basis"
     BASELINE_MISSING = "baseline_missing"
+    DOUBTFUL_MOVE = "doubtful_move"
     TOO_LATE = "too_late"
 
 
@@ -69,21 +76,26 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class SkippedDay:
-    """A day that will have no prices, and why."""
+    """A day that will have no prices, and why; `stopped` holds the last session of each symbol that trades no more."""
 
     checkpoint_date: date
     reason: SkipReason
     symbols: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    stopped: Mapping[str, date] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Why something due could not be done, and how long a source asked to be left alone."""
+    """Why something due could not be done, and how long a source asked to be left alone.
+
+    `moves` are those that wait for an operator's word.
+    """
 
     cause: str
     detail: str
     retry_after: timedelta | None = None
+    moves: tuple[Move, ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,6 +103,8 @@ class Week:
     """A week's due work, from an active batch or from picks still to be opened, filled in answer by answer.
 
     `open_before` is when a week that opens by itself may no longer be opened; None where an operator opens it.
+    `tried` are the days that had to wait for a close when they were tried the last time.
+    `accepted` are the moves of its symbols that an operator took at their word, `account` how its picks came to be.
     """
 
     run_date: date
@@ -108,6 +122,10 @@ class Week:
     waiting: dict[date, Delay] = field(default_factory=dict)
     unopened: Delay | None = None
     open_before: datetime | None = None
+    tried: frozenset[date] = frozenset()
+    accepted: tuple[Move, ...] = ()
+    account: Account | None = None
+    _doubtful: dict[date, tuple[Move, ...]] = field(default_factory=dict)
     _histories: list[History] = field(default_factory=list)
 
     @classmethod
@@ -165,6 +183,14 @@ class Week:
         return (self.benchmark, *(p.ticker for p in (self.picks or self.drafts)))
 
     @property
+    def stored_prices(self) -> Mapping[str, Decimal]:
+        """The prices at the baseline by symbol; none of a week that is still to be opened."""
+        if self.batch is None:
+            return {}
+        picked = {pick.ticker: pick.initial_price for pick in self.picks}
+        return {self.batch.benchmark_symbol: self.batch.benchmark_initial_price, **picked}
+
+    @property
     def open_days(self) -> list[date]:
         """Due days that are neither computed nor skipped."""
         return [day for day in self.days if day not in self.computed and day not in self.skipped]
@@ -200,7 +226,12 @@ class Week:
         for day in self.open_days:
             valued = value_day(history, self.batch, self.picks, self.baseline_date, day)
             if isinstance(valued, ComputedDay):
-                self.computed[day] = valued
+                # A move on the way to a day is in that day's return, whatever the closes after it did.
+                moves = [move for symbol in self.symbols for move in history.moves(symbol, self.baseline_date, day)]
+                if doubtful := without_accepted(moves, self.accepted):
+                    self._doubtful[day] = (*self._doubtful.get(day, ()), *doubtful)
+                else:
+                    self.computed[day] = valued
 
     def conclude(
         self, failures: Sequence[PriceSourceError], rules: Rules, calendar: TradingCalendar, now: datetime
@@ -211,11 +242,35 @@ class Week:
             return
         for day in self.open_days:
             # An outage, limit or refusal proves nothing about the day, whatever the other sources said.
-            decided = _failure(failures) or self._judge(day, rules, calendar, now)
+            decided = self._doubt(day, failures) or _failure(failures) or self._judge(day, rules, calendar, now)
             if isinstance(decided, SkippedDay):
                 self.skipped[day] = decided
             else:
                 self.waiting[day] = decided
+
+    def _doubt(self, day: date, failures: Sequence[PriceSourceError]) -> Delay | None:
+        """What an operator is to look at: no source had an answer for the day that can be believed without a word."""
+        if not (moves := self._doubtful.get(day)):
+            return None
+        words = "; ".join(move.words for move in moves)
+        return Delay(
+            WaitCause.DOUBTFUL_MOVE,
+            f"{words}; alpha-monday accept {self.run_date} takes it at its word",
+            failure.retry_after if (failure := _failure(failures)) else None,
+            moves,
+        )
+
+    @property
+    def questionable(self) -> frozenset[str]:
+        """The symbols whose closes in some answer lack an open day, or moved beyond all likelihood."""
+        moved = {move.symbol for moves in self._doubtful.values() for move in moves}
+        return frozenset(moved).union(
+            symbol
+            for history in self._histories
+            for day in self.open_days
+            for symbol in self.symbols
+            if history.close(symbol, day) is None
+        )
 
     def _judge(self, day: date, rules: Rules, calendar: TradingCalendar, now: datetime) -> SkippedDay | Delay:
         if not self._histories:
@@ -241,10 +296,34 @@ class Week:
             return SkippedDay(day, SkipReason.BENCHMARK_HAS_NO_CLOSE, self.symbols, sources)
         if not any(history.has_close_from(self.benchmark, day) for history in self._histories):
             return Delay(WaitCause.SOURCE_BEHIND, f"{', '.join(sources)} has no {self.benchmark} close from {day} on")
-        next_session_due = rules.due_at(calendar, calendar.next_session(day))
-        if now >= max(rules.due_at(calendar, day) + rules.give_up_after, next_session_due):
-            return SkippedDay(day, SkipReason.PRICE_MISSING, missing, sources)
+        # A provider may send half an answer once; what is written for ever takes a second look.
+        if day in self.tried or all(history.is_taken_at_its_word for history in self._histories):
+            if stopped := self._stopped(day, missing):
+                return SkippedDay(day, SkipReason.STOPPED_TRADING, missing, sources, stopped)
+            next_session_due = rules.due_at(calendar, calendar.next_session(day))
+            if now >= max(rules.due_at(calendar, day) + rules.give_up_after, next_session_due):
+                return SkippedDay(day, SkipReason.PRICE_MISSING, missing, sources)
         return Delay(WaitCause.CLOSE_MISSING, f"no close on {day} for {', '.join(missing)} from {', '.join(sources)}")
+
+    def _stopped(self, day: date, missing: Sequence[str]) -> dict[str, date]:
+        """The last session of every symbol in `missing`, if all of them trade no more; nothing otherwise.
+
+        A symbol trades no more when each answer has closes of it, none on `day` or later, three of the benchmark since
+        its last one, and one of the benchmark after `day`: on the day itself an answer may merely be late.
+        """
+        stopped: dict[str, date] = {}
+        for symbol in missing:
+            for history in self._histories:
+                last = history.last_session(symbol)
+                if (
+                    last is None
+                    or last >= day
+                    or not history.has_close_after(self.benchmark, day)
+                    or history.closes_after(self.benchmark, last) < CLOSES_SINCE_STOPPED
+                ):
+                    return {}
+                stopped[symbol] = max(last, stopped.get(symbol, last))
+        return stopped
 
 
 def _failure(failures: Sequence[PriceSourceError]) -> Delay | None:

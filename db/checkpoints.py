@@ -83,6 +83,17 @@ async def waiting(connection: AsyncConnection[Any]) -> list[WaitingDay]:
         return await cursor.fetchall()
 
 
+async def evidence(connection: AsyncConnection[Any], batch_id: UUID) -> list[tuple[date, Any]]:
+    """What each of a batch's days waits for an operator's word on, oldest first, as the JSON value that was noted."""
+    cursor = await connection.execute(_SQL["evidence"], {"batch_id": batch_id})
+    return list(await cursor.fetchall())
+
+
+async def try_again(connection: AsyncConnection[Any], batch_id: UUID, at: datetime) -> None:
+    """Lets every waiting day of a batch be tried at `at`."""
+    await connection.execute(_SQL["try_again"], {"batch_id": batch_id, "at": at})
+
+
 async def last_computed(connection: AsyncConnection[Any]) -> date | None:
     """The latest date for which closes are stored."""
     cursor = await connection.execute(_SQL["last_computed"])
@@ -99,8 +110,12 @@ async def wait(
     detail: str,
     tried_at: datetime,
     retry_after: timedelta | None,
+    evidence: str | None = None,
 ) -> None:
-    """Notes one more attempt at a due day, and when to try next: at the soonest after `retry_after`."""
+    """Notes one more attempt at a due day, and when to try next: at the soonest after `retry_after`.
+
+    `evidence`, as JSON text, is what an operator's word is waited for on.
+    """
     await connection.execute(
         _SQL["wait"],
         {
@@ -110,6 +125,7 @@ async def wait(
             "detail": detail,
             "tried_at": tried_at,
             "retry_after": retry_after or timedelta(0),
+            "evidence": evidence,
             "shortest": SHORTEST_PAUSE,
             "longest": LONGEST_PAUSE,
         },

@@ -1,7 +1,7 @@
 """The append-only log `events`, its closed list of types, and the notification that goes with every write."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -32,6 +32,10 @@ class EventType(StrEnum):
     CHECKPOINT_SKIPPED = "checkpoint_skipped"
     PRICE_REBASED = "price_rebased"
     BASELINE_REVISED = "baseline_revised"
+    MOVE_ACCEPTED = "move_accepted"
+    SYMBOL_STOPPED = "symbol_stopped"
+    SYMBOL_RENAMED = "symbol_renamed"
+    PICKS_ANSWERED = "picks_answered"
     SCHEDULE_PAUSED = "schedule_paused"
     SCHEDULE_RESUMED = "schedule_resumed"
 
@@ -60,6 +64,30 @@ PAYLOAD_KEYS: Mapping[EventType, tuple[str, ...]] = {
     EventType.CHECKPOINT_SKIPPED: ("checkpoint_date", "reason", "symbols", "sources", "as_of"),
     EventType.PRICE_REBASED: ("symbol", "stored", "answered", "split", "source", "as_of"),
     EventType.BASELINE_REVISED: ("symbol", "stored", "answered", "split", "source", "as_of"),
+    EventType.MOVE_ACCEPTED: (
+        "symbol",
+        "source",
+        "previous_session",
+        "session",
+        "previous",
+        "close",
+        "split_factor",
+        "who",
+        "reason",
+    ),
+    EventType.SYMBOL_STOPPED: ("symbol", "last_session", "sources", "as_of"),
+    EventType.SYMBOL_RENAMED: ("symbol", "successor", "source", "as_of"),
+    EventType.PICKS_ANSWERED: (
+        "run_date",
+        "pick_source",
+        "outcome",
+        "detail",
+        "model",
+        "prompt_sha256",
+        "attempts",
+        "answers",
+        "as_of",
+    ),
     EventType.SCHEDULE_PAUSED: ("who", "reason"),
     EventType.SCHEDULE_RESUMED: ("who", "paused_by", "paused_since", "reason", "resumed_at"),
 }
@@ -144,13 +172,61 @@ async def of_batch(connection: AsyncConnection[Any], batch_id: UUID) -> list[Eve
         return await cursor.fetchall()
 
 
-async def rebasings(connection: AsyncConnection[Any], batch_ids: Sequence[UUID]) -> set[tuple[UUID, str, str]]:
-    """The (batch, symbol, answered close) of every changed baseline that was told already."""
-    cursor = await connection.execute(_SQL["rebasings"], {"batch_ids": list(batch_ids)})
-    return {(batch_id, symbol, answered) for batch_id, symbol, answered in await cursor.fetchall()}
+async def told_once(connection: AsyncConnection[Any], batch_ids: Sequence[UUID]) -> set[tuple[UUID, str, str, str]]:
+    """What some batches were told already of what is told once: batch, type, symbol, and what it was about.
+
+    That is the answered close of a changed baseline, a successor, or the last session of a symbol that stopped.
+    """
+    cursor = await connection.execute(_SQL["told_once"], {"batch_ids": list(batch_ids)})
+    return {(batch_id, event_type, symbol, about) for batch_id, event_type, symbol, about in await cursor.fetchall()}
+
+
+async def accepted_moves(
+    connection: AsyncConnection[Any], batch_ids: Sequence[UUID]
+) -> list[tuple[UUID, Mapping[str, Any]]]:
+    """The payloads that tell of moves which operators accepted, each with its batch."""
+    cursor = await connection.execute(_SQL["accepted_moves"], {"batch_ids": list(batch_ids)})
+    return [(batch_id, payload) for batch_id, payload in await cursor.fetchall() if isinstance(payload, dict)]
 
 
 async def resumptions(connection: AsyncConnection[Any]) -> list[Mapping[str, Any]]:
     """The payloads that tell of pauses which have ended, the last ended first, at most 1,000."""
     cursor = await connection.execute(_SQL["resumptions"], {"limit": _MOST_RESUMPTIONS})
     return [payload for (payload,) in await cursor.fetchall() if isinstance(payload, dict)]
+
+
+async def transactions(connection: AsyncConnection[Any], since: datetime) -> dict[datetime, int]:
+    """The transactions that wrote events with ids made from `since` on: how many each wrote, by when it began.
+
+    An id is made by the clock of the process that writes; when a transaction began is told by the server's. Two that
+    began in the same microsecond count as one.
+    """
+    cursor = await connection.execute(_SQL["transactions"], {"after": _first_id(since)})
+    return dict(await cursor.fetchall())
+
+
+async def of_transactions(
+    connection: AsyncConnection[Any], since: datetime, began: Sequence[datetime], *, limit: int
+) -> AsyncIterator[LoggedEvent]:
+    """What those of `transactions` wrote that began at one of `began`, by id, read `limit` at a time.
+
+    What can be long in a payload, and is told to nobody, is left out: closes and raw answers.
+    """
+    after, is_more = _first_id(since), bool(began)
+    while is_more:
+        async with connection.cursor(row_factory=record_row(LoggedEvent, payload=json_object)) as rows:
+            await rows.execute(
+                _SQL["of_transactions"],
+                {"after": after, "began": list(began), "limit": limit, "run_date_path": RUN_DATE_PATH},
+            )
+            found = await rows.fetchall()
+        for event in found:
+            after = event.id
+            yield event
+        is_more = len(found) == limit
+
+
+def _first_id(instant: datetime) -> UUID:
+    """What is less than every UUIDv7 made at `instant` or later, by the clock that makes it."""
+    milliseconds = max(int(instant.timestamp() * 1000), 0)
+    return UUID(int=milliseconds << 80)

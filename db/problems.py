@@ -26,8 +26,12 @@ async def missed(connection: AsyncConnection[Any], since: datetime) -> list[Logg
         return await cursor.fetchall()
 
 
-async def price_problems(connection: AsyncConnection[Any], since: datetime, limit: int) -> list[LoggedEvent]:
-    """At most `limit` events after `since` of closes that never came and baselines that changed, newest first."""
+async def noted(connection: AsyncConnection[Any], since: datetime, limit: int) -> list[LoggedEvent]:
+    """At most `limit` events after `since` that tell of something wrong other than a missed Monday, newest first.
+
+    Closes that never came, symbols that stopped trading, baselines that changed, and picks that were refused for a week
+    that still has no batch.
+    """
     async with connection.cursor(row_factory=record_row(LoggedEvent, payload=json_object)) as cursor:
-        await cursor.execute(_SQL["price_problems"], {"since": since, "limit": limit})
+        await cursor.execute(_SQL["noted"], {"since": since, "limit": limit, "run_date_path": RUN_DATE_PATH})
         return await cursor.fetchall()

@@ -247,6 +247,7 @@ CREATE TABLE public.waiting_days (
     first_tried_at timestamp with time zone NOT NULL,
     last_tried_at timestamp with time zone NOT NULL,
     next_try_at timestamp with time zone NOT NULL,
+    evidence jsonb,
     CONSTRAINT waiting_days_attempts_check CHECK ((attempts > 0))
 );
 

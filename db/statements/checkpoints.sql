@@ -43,21 +43,34 @@ order by checkpoint_date, batch_id;
 -- A pause is from half to the whole of that, by a number drawn from the moment at which the transaction began: processes
 -- do not all come back at once, and the days of one transaction do, so that a source is asked once for all of them.
 insert into waiting_days
-    (batch_id, checkpoint_date, cause, detail, attempts, first_tried_at, last_tried_at, next_try_at)
+    (batch_id, checkpoint_date, cause, detail, attempts, first_tried_at, last_tried_at, next_try_at, evidence)
 values
     (%(batch_id)s, %(checkpoint_date)s, %(cause)s, %(detail)s, 1, %(tried_at)s, %(tried_at)s,
      %(tried_at)s + greatest(
          %(retry_after)s::interval,
-         %(shortest)s::interval * (0.5 + ('x' || left(md5(now()::text), 6))::bit(24)::int / 33554432.0)))
+         %(shortest)s::interval * (0.5 + ('x' || left(md5(now()::text), 6))::bit(24)::int / 33554432.0)),
+     %(evidence)s::jsonb)
 on conflict (batch_id, checkpoint_date) do update
 set cause = excluded.cause,
     detail = excluded.detail,
+    evidence = excluded.evidence,
     attempts = waiting_days.attempts + 1,
     last_tried_at = excluded.last_tried_at,
     next_try_at = excluded.last_tried_at + greatest(
         %(retry_after)s::interval,
         least(%(longest)s::interval, %(shortest)s::interval * power(2, least(waiting_days.attempts, 16)))
         * (0.5 + ('x' || left(md5(now()::text), 6))::bit(24)::int / 33554432.0));
+
+-- name: evidence
+-- What each of a batch's days waits for an operator's word on.
+select checkpoint_date, evidence
+from waiting_days
+where batch_id = %(batch_id)s and evidence is not null
+order by checkpoint_date;
+
+-- name: try_again
+-- Lets every waiting day of a batch be tried at a moment.
+update waiting_days set next_try_at = %(at)s where batch_id = %(batch_id)s;
 
 -- name: stop_waiting
 -- Forgets the waiting of days that are written now, and of batches that ended.

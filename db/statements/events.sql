@@ -36,11 +36,20 @@ from events
 where batch_id = %(batch_id)s
 order by id;
 
--- name: rebasings
--- The baselines that were found changed before, so that each is told once.
-select batch_id, payload ->> 'symbol' as symbol, payload ->> 'answered' as answered
+-- name: told_once
+-- What batches were told already of what is told once: changed baselines, successors, symbols that stopped.
+select batch_id, event_type, payload ->> 'symbol' as symbol,
+       coalesce(payload ->> 'answered', payload ->> 'successor', payload ->> 'last_session') as about
 from events
-where batch_id = any(%(batch_ids)s) and event_type in ('price_rebased', 'baseline_revised');
+where batch_id = any(%(batch_ids)s)
+  and event_type in ('price_rebased', 'baseline_revised', 'symbol_renamed', 'symbol_stopped');
+
+-- name: accepted_moves
+-- The moves of some batches' symbols that operators accepted.
+select batch_id, payload
+from events
+where batch_id = any(%(batch_ids)s) and event_type = 'move_accepted'
+order by id;
 
 -- name: resumptions
 -- What tells of pauses that have ended, the last ended first.
@@ -53,3 +62,24 @@ select pg_advisory_xact_lock(%(key)s);
 -- name: server_time
 -- The time by the server's clock, at the beginning of the transaction.
 select now();
+
+-- name: transactions
+-- The transactions that wrote events with ids from one on: when each began, and how many it wrote.
+select created_at, count(*)::int as written from events where id > %(after)s group by created_at order by created_at;
+
+-- name: of_transactions
+-- A page of what some transactions wrote, in the order of ids, each with the week it is about and without long parts.
+select e.id, e.created_at, e.batch_id, e.event_type,
+       case jsonb_typeof(e.payload) when 'object' then e.payload - '{closes,answers}'::text[] end as payload,
+       coalesce(
+           b.run_date,
+           case e.event_type
+               when 'batch_missed'
+               then (jsonb_path_query_first(e.payload, %(run_date_path)s::jsonpath, '{}', true) #>> '{}')::date
+           end
+       ) as run_date
+from events e
+left join batches b on b.id = e.batch_id
+where e.id > %(after)s and e.created_at = any(%(began)s::timestamptz[])
+order by e.id
+limit %(limit)s;

@@ -22,13 +22,20 @@ where e.event_type = 'batch_missed'
   and not exists (select from batches b where b.run_date = told.run_date)
 order by told.run_date desc;
 
--- name: price_problems
--- The newest events after an instant that tell of a close that never came or a baseline that changed.
-select e.id, e.created_at, e.batch_id, e.event_type, e.payload, b.run_date
+-- name: noted
+-- The newest events after an instant that tell of a close that never came, a symbol that trades no more, a baseline
+-- that changed, or picks that were refused for a week that still has no batch.
+select e.id, e.created_at, e.batch_id, e.event_type, e.payload, coalesce(b.run_date, told.run_date) as run_date
 from events e
-join batches b on b.id = e.batch_id
+left join batches b on b.id = e.batch_id
+left join lateral (
+    select (jsonb_path_query_first(e.payload, %(run_date_path)s::jsonpath, '{}', true) #>> '{}')::date as run_date
+) told on e.event_type = 'picks_answered'
 where e.created_at > %(since)s
-  and (e.event_type = 'baseline_revised'
-       or (e.event_type = 'checkpoint_skipped' and e.payload ->> 'reason' in ('price_missing', 'benchmark_has_no_close')))
+  and ((e.batch_id is not null and e.event_type in ('baseline_revised', 'symbol_stopped'))
+       or (e.batch_id is not null and e.event_type = 'checkpoint_skipped'
+           and e.payload ->> 'reason' in ('price_missing', 'benchmark_has_no_close'))
+       or (e.event_type = 'picks_answered' and e.payload ->> 'outcome' = 'refused' and told.run_date is not null
+           and not exists (select from batches opened where opened.run_date = told.run_date)))
 order by e.created_at desc, e.id desc
 limit %(limit)s;

@@ -1,22 +1,18 @@
 """The plan: what should exist by now, less what exists."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.catch_up import DueKind, Existing, Plan, plan, settle
-from core.prices.source import Answer, Basis, Close
+from core.catch_up import DueKind, Existing, Plan, plan
 from core.trading_calendar import batch_days
-from core.weeks import Week
 from db.records import ActiveBatch, WaitingDay
-from tests.core.test_weeks import BASELINE, CALENDAR, MONDAY, RULES, SYMBOLS, active_batch, week_of
-from tests.fakes import ScriptedPrices, exchange
+from tests.core.test_weeks import CALENDAR, MONDAY, RULES, active_batch
+from tests.fakes import exchange
 
 NOTHING = Existing(active=(), waiting=(), first_run_date=None, this_week_opened=False, unopened=())
 
@@ -131,46 +127,3 @@ def test_what_is_next_with_a_batch_is_its_next_day() -> None:
     active, _ = active_batch()
     result = planned(replace(NOTHING, active=[active], this_week_opened=True), exchange("2026-11-16", "10:00"))
     assert (result.next_due.kind, result.next_due.at) == (DueKind.CHECKPOINT, exchange("2026-11-16", "16:30"))
-
-
-class DefectiveSource:
-    """A source with a defect of its own, which repeats its key."""
-
-    name = "defective"
-    basis = Basis.PRICE
-    settle_delay = timedelta(0)
-
-    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
-        raise KeyError("s3cret")
-
-
-async def test_a_defect_of_one_source_neither_stops_the_next_nor_tells_its_text() -> None:
-    prices = {day: Close(Decimal(100)) for day in (BASELINE, MONDAY)}
-    sound = ScriptedPrices(dict.fromkeys(SYMBOLS, prices))
-    recorded: list[Week] = []
-
-    async def record(weeks: Sequence[Week]) -> None:
-        recorded.extend(weeks)
-
-    now = exchange("2026-11-16", "17:00")
-    await settle([week_of(MONDAY)], [DefectiveSource(), sound], CALENDAR, RULES, now, record)
-    await settle([week_of(MONDAY)], [DefectiveSource()], CALENDAR, RULES, now, record)
-    with_another, alone = recorded
-    assert with_another.computed[MONDAY].source == "scripted"
-    assert alone.waiting[MONDAY].cause == "unavailable"
-    assert alone.waiting[MONDAY].detail == "The price source defective failed: KeyError."
-
-
-async def test_a_malformed_number_leaves_its_week_waiting_and_no_other() -> None:
-    prices = {day: Close(Decimal(100)) for day in (BASELINE, MONDAY)}
-    answer = ScriptedPrices({**dict.fromkeys(SYMBOLS, prices), "BAD": {**prices, MONDAY: Close(Decimal(-5))}})
-    bad = week_of(MONDAY)
-    bad.picks = (replace(bad.picks[0], ticker="BAD"), *bad.picks[1:])
-    good = week_of(MONDAY)
-
-    async def record(weeks: Sequence[Week]) -> None:
-        return
-
-    await settle([bad, good], [answer], CALENDAR, RULES, exchange("2026-11-16", "17:00"), record)
-    assert set(good.computed) == {MONDAY}
-    assert bad.waiting[MONDAY].cause == "malformed"

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from core.price_history import History
 from core.prices.source import (
     Answer,
     Basis,
@@ -18,7 +19,6 @@ from core.prices.source import (
     UnavailableError,
 )
 from core.trading_calendar import TradingCalendar, batch_days
-from core.valuation import History
 from core.weeks import Rules, SkipReason, WaitCause, Week
 from db.records import Action, ActiveBatch, Batch, BatchStatus, Pick
 from tests.fakes import exchange
@@ -44,8 +44,11 @@ def active_batch(run_date: date = MONDAY) -> tuple[ActiveBatch, tuple[Pick, ...]
 
 
 def week_of(*days: date) -> Week:
+    """A week whose due days were tried before."""
     active, picks = active_batch()
-    return Week.of_active(active, picks, days, CALENDAR)
+    week = Week.of_active(active, picks, days, CALENDAR)
+    week.tried = frozenset(days)
+    return week
 
 
 def history(
@@ -54,6 +57,7 @@ def history(
     *,
     basis: Basis = Basis.PRICE,
     source: str = "scripted",
+    is_taken_at_its_word: bool = False,
 ) -> History:
     """Closes of 100 for every session from the baseline to `last`, less what is `missing`."""
     sessions = [BASELINE, *CALENDAR.sessions(MONDAY, last)]
@@ -61,7 +65,7 @@ def history(
         symbol: {day: Close(Decimal(100)) for day in sessions if day not in (missing or {}).get(symbol, set())}
         for symbol in SYMBOLS
     }
-    return History(Answer(source, basis, closes), last)
+    return History(Answer(source, basis, closes), last, is_taken_at_its_word=is_taken_at_its_word)
 
 
 def concluded(
@@ -105,6 +109,16 @@ def test_a_day_is_given_up_once_all_of_it_holds() -> None:
     assert week.skipped[TUESDAY].sources == ("scripted",)
     week = concluded(week_of(TUESDAY), lacking, now="2026-11-19", clock_time="16:29")
     assert week.waiting[TUESDAY].cause == WaitCause.CLOSE_MISSING
+
+
+def test_what_a_provider_lacks_takes_a_second_look_and_what_a_file_lacks_does_not() -> None:
+    week = week_of(TUESDAY)
+    week.tried = frozenset()
+    assert concluded(week, history({"BBB": {TUESDAY}}), now="2026-11-20").waiting[TUESDAY].cause == "close_missing"
+    week = week_of(TUESDAY)
+    week.tried = frozenset()
+    lacking = history({"BBB": {TUESDAY}}, is_taken_at_its_word=True)
+    assert concluded(week, lacking, now="2026-11-20").skipped[TUESDAY].reason is SkipReason.PRICE_MISSING
 
 
 def test_a_day_is_not_given_up_before_the_next_session_has_passed() -> None:

@@ -69,6 +69,7 @@ def test_the_shipped_migrations_are_one_a_table_in_the_document_s_order() -> Non
         "waiting_days",
         "scheduler_state",
         "migration_checksums",
+        "waiting_evidence",
     ]
     assert list(VERSIONS) == sorted(VERSIONS)
 
@@ -282,7 +283,8 @@ def test_a_role_that_may_not_create_tables_is_told_who_may(missing: str, role: s
     migrate.up(missing)
     migrate.down(missing)
     with psycopg.connect(missing) as connection:
-        connection.execute(sql.SQL("grant select on schema_migrations to {}").format(sql.Identifier(role)))
+        grant = sql.SQL("grant select on schema_migrations, migration_checksums to {}")
+        connection.execute(grant.format(sql.Identifier(role)))
     with pytest.raises(DatabaseRefusedError, match=f"{role}.* may not change the tables: .*permission") as caught:
         migrate.up(make_conninfo(missing, user=role))
     assert "`alpha-monday db up` as the owner of the database (postgres)" in caught.value.remedy

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from core.catch_up import Existing, _ask, plan
+from core.catch_up import Existing, plan
 from core.csv_rows import decode_text, parse_date
 from core.facts import count_in, instant_in, seconds_in, text_in
 from core.job_history import Job, last_run
@@ -24,16 +24,21 @@ from core.picks.check import check_picks, check_reasoning
 from core.picks.file import parse_picks
 from core.picks.source import PickDraft
 from core.picks.universe import parse_universe
+from core.price_history import History
 from core.prices.csv_file import parse_prices
-from core.prices.http import Reply, retry_delay
+from core.prices.http import Reply
+from core.prices.provider_errors import retry_delay
 from core.prices.source import Answer, Basis, Close, parse_price
 from core.prices.tiingo import ADDRESS, TiingoPrices
 from core.reading import _day
-from core.settings import FIELDS, LONGEST_DURATION, PREFIX, load_settings
+from core.settings import LONGEST_DURATION, PREFIX
+from core.settings_layers import FIELDS, load_settings
+from core.settling import _Asking
 from core.source_health import health_in
+from core.symbol_changes import NO_CHANGES
 from core.tickers import parse_ticker
 from core.trading_calendar import TradingCalendar
-from core.valuation import ComputedDay, History, Opening, open_week, value_day
+from core.valuation import ComputedDay, Opening, open_week, value_day
 from core.weeks import Rules, Week
 from db.address import parse_conninfo, secrets_of, shown_address
 from db.database import _run_dates_in
@@ -172,7 +177,7 @@ class _Saying:
 async def _asked(answer: Answer) -> History:
     """`answer` as it comes to those who ask for it."""
     week = Week.to_open(date(2024, 1, 8), _DRAFTS, "x", _RULES, _CALENDAR, _NOW, with_days=True)
-    return await _ask(_Saying(answer), [week], _CALENDAR, _RULES, _NOW)
+    return await _Asking(_Saying(answer), _CALENDAR, _RULES, _NOW, NO_CHANGES)._ask([week])
 
 
 def _drafts(given: list[tuple[str, Any, str]]) -> None:

@@ -1,0 +1,105 @@
+"""An operator's word on closes that moved beyond all likelihood: what waits for it, and taking it."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from core.batches import REASON_LIMIT, NotPossibleError, find, is_unicode
+from core.moves import Move, move_in, without_accepted
+from core.services import Services
+from db import batches, checkpoints, events
+from db.events import EventType
+from db.records import BatchStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulDay:
+    """A due day that waits for a word, and on which moves, as each source of the chain told them."""
+
+    checkpoint_date: date
+    moves: tuple[Move, ...]
+
+
+async def accepted_moves(connection: AsyncConnection[Any], batch_ids: Sequence[UUID]) -> dict[UUID, tuple[Move, ...]]:
+    """The moves that operators accepted, by batch."""
+    found: defaultdict[UUID, list[Move]] = defaultdict(list)
+    for batch_id, payload in await events.accepted_moves(connection, batch_ids):
+        if (move := move_in(payload)) is not None:
+            found[batch_id].append(move)
+    return {batch_id: tuple(moves) for batch_id, moves in found.items()}
+
+
+async def doubtful_days(services: Services, run_date: date) -> tuple[DoubtfulDay, ...]:
+    """The days of a batch that wait for an operator's word, oldest first. Raises NotFoundError."""
+    batch = await find(services, run_date)
+    async with services.database.snapshot() as connection:
+        return await _doubtful_days(connection, batch.id)
+
+
+async def accept(
+    services: Services, run_date: date, who: str, *, symbols: Iterable[str] = (), reason: str = ""
+) -> tuple[Move, ...]:
+    """Takes the moves that a batch's days wait on at their word, all of them or those of `symbols`; gives them.
+
+    Each is an event, and the days are tried again at once. A move of another size is another move and waits anew.
+    Raises NotFoundError, or NotPossibleError if the batch has ended, nothing waits, or the reason is too long.
+    """
+    reason = reason.strip()
+    if len(reason) > REASON_LIMIT or "\0" in reason or not is_unicode(reason):
+        raise NotPossibleError(f"A reason is at most {REASON_LIMIT} characters in UTF-8.", "Shorten it.")
+    batch, only = await find(services, run_date), frozenset(symbols)
+    async with services.database.transaction() as connection:
+        [locked] = await batches.lock(connection, [batch.id])
+        if locked.status is not BatchStatus.ACTIVE:
+            raise NotPossibleError(
+                f"The batch of {run_date} is {locked.status} already.", "Completed and failed are both final."
+            )
+        waiting = [move for day in await _doubtful_days(connection, batch.id) for move in day.moves]
+        before = (await accepted_moves(connection, [batch.id])).get(batch.id, ())
+        moves = _distinct(move for move in without_accepted(waiting, before) if not only or move.symbol in only)
+        if not moves:
+            named = f" of {', '.join(sorted(only))}" if only else ""
+            raise NotPossibleError(
+                f"No move{named} waits for a word in the batch of {run_date}.",
+                f"alpha-monday show {run_date} tells what its days wait for.",
+            )
+        await events.insert(
+            connection,
+            [
+                (
+                    uuid7(),
+                    batch.id,
+                    EventType.MOVE_ACCEPTED,
+                    json.dumps({**move.payload(), "who": who, "reason": reason}),
+                )
+                for move in moves
+            ],
+        )
+        await checkpoints.try_again(connection, batch.id, services.clock.now())
+        await events.notify(connection, [run_date])
+    return moves
+
+
+async def _doubtful_days(connection: AsyncConnection[Any], batch_id: UUID) -> tuple[DoubtfulDay, ...]:
+    found = []
+    for checkpoint_date, evidence in await checkpoints.evidence(connection, batch_id):
+        told = evidence if isinstance(evidence, list) else []
+        moves = [move for payload in told if isinstance(payload, dict) and (move := move_in(payload)) is not None]
+        if moves:
+            found.append(DoubtfulDay(checkpoint_date, tuple(moves)))
+    return tuple(found)
+
+
+def _distinct(moves: Iterable[Move]) -> tuple[Move, ...]:
+    found: list[Move] = []
+    for move in moves:
+        if not any(move.is_like(other) for other in found):
+            found.append(move)
+    return tuple(found)

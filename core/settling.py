@@ -1,0 +1,173 @@
+"""Valuing weeks from the chain of price sources, and handing them on to be written, whole weeks at a time."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from core.price_history import History
+from core.prices.day_cache import DayCache
+from core.prices.source import (
+    MalformedError,
+    PriceSource,
+    PriceSourceError,
+    UnavailableError,
+    is_taken_at_its_word,
+)
+from core.source_health import HealthLog, SourceKind
+from core.symbol_changes import NO_CHANGES, SymbolChange, SymbolChanges, names_of
+from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar
+from core.weeks import Rules, Week
+
+log = logging.getLogger(__name__)
+WEEKS_IN_A_TRANSACTION = 20
+# Later closes are evidence that a missing one will not come; the longest closure since 1933 was six days.
+_EVIDENCE_SPAN = timedelta(days=60)
+# A provider that answers everything with nonsense is not asked about every week apart.
+_MOST_MALFORMED = 4
+
+Record = Callable[[Sequence[Week]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Asking:
+    """One source, and what it is asked as of; `malformed` counts the answers that made no sense."""
+
+    source: PriceSource
+    calendar: TradingCalendar
+    rules: Rules
+    now: datetime
+    changes: SymbolChanges
+    malformed: int = 0
+
+    async def histories(self, weeks: Sequence[Week]) -> Iterable[tuple[Week, History | PriceSourceError]]:
+        """One answer for all of `weeks`, or their failure.
+
+        Where the answer makes no sense the weeks are asked about in halves, so that one symbol's nonsense holds up no
+        week but its own.
+        """
+        try:
+            history = await self._ask(weeks)
+        except PriceSourceError as failure:
+            self.malformed += isinstance(failure, MalformedError)
+            may_split = isinstance(failure, MalformedError) and not is_taken_at_its_word(self.source)
+            if not may_split or len(weeks) == 1 or self.malformed > _MOST_MALFORMED:
+                return [(week, failure) for week in weeks]
+            half = len(weeks) // 2
+            return [*await self.histories(weeks[:half]), *await self.histories(weeks[half:])]
+        return [(week, history) for week in weeks]
+
+    async def _ask(self, weeks: Sequence[Week]) -> History:
+        symbols = {
+            name
+            for week in weeks
+            for changed in [self.changes_of(week)]
+            for symbol in week.symbols
+            for name in names_of(symbol, changed)
+        }
+        newest = max(max(week.open_days, default=week.baseline_date) for week in weeks)
+        last = min(self.rules.last_due_session(self.calendar, self.now), newest + _EVIDENCE_SPAN)
+        try:
+            answer = await self.source.closes(sorted(symbols), min(week.baseline_date for week in weeks), last)
+            return History(answer, last, is_taken_at_its_word=is_taken_at_its_word(self.source))
+        except PriceSourceError:
+            raise
+        except Exception as exc:
+            # A defect in one source must not keep the next from being asked; its text may hold a key and is not told.
+            log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": self.source.name})
+            raise UnavailableError(
+                f"The price source {self.source.name} failed: {type(exc).__name__}.",
+                "The log has the details; update or replace it.",
+            ) from exc
+
+    def changes_of(self, week: Week) -> Mapping[str, tuple[SymbolChange, ...]]:
+        """What became of the week's renamed symbols between its baseline and the exchange's date now."""
+        if not self.changes:
+            return {}
+        until = self.now.astimezone(EXCHANGE_ZONE).date()
+        found = {symbol: self.changes.of(symbol, week.baseline_date, until) for symbol in week.symbols}
+        return {symbol: since for symbol, since in found.items() if since}
+
+    def consult(self, week: Week, history: History) -> None:
+        """Lets `week` take what the answer gives. Raises MalformedError."""
+        week.consult(history.renamed(self.changes_of(week), week.baseline_date, week.stored_prices), self.now)
+
+    def forget_questionable(self, weeks: Iterable[Week]) -> None:
+        """Has what is missing or not believed asked for anew: the provider may have corrected it by then."""
+        if isinstance(self.source, DayCache):
+            questionable = {symbol for week in weeks for symbol in week.questionable}
+            self.source.forget({name for symbol in questionable for name in self.changes.names(symbol)})
+
+
+@dataclass(slots=True)
+class _Failures:
+    """What failed, by week: a source's failure counts for the weeks that it was asked about and for no other."""
+
+    health: HealthLog | None
+    _of: dict[int, list[PriceSourceError]] = field(default_factory=dict)
+
+    def add(self, week: Week, source: PriceSource, failure: PriceSourceError) -> None:
+        self._of.setdefault(id(week), []).append(failure)
+        if self.health is not None:
+            self.health.raised(SourceKind.PRICES, source, failure)
+
+    def of(self, week: Week) -> Sequence[PriceSourceError]:
+        return self._of.get(id(week), ())
+
+
+async def settle(
+    weeks: Sequence[Week],
+    sources: Iterable[PriceSource],
+    calendar: TradingCalendar,
+    rules: Rules,
+    now: datetime,
+    record: Record,
+    stopping: Callable[[], bool] = lambda: False,
+    health: HealthLog | None = None,
+    changes: SymbolChanges = NO_CHANGES,
+) -> None:
+    """Values `weeks` and hands them to `record` at most 20 at a time, each week once and whole.
+
+    Sources are asked in turn, each only for the weeks that the ones before left open. A source's failure leaves
+    its weeks waiting. When `stopping` says so, the rest is left for another time. `health` is told how the sources
+    fare; `changes` tells under which names they are to be asked.
+    """
+    left = list(weeks)
+    failures = _Failures(health)
+    for source in sources:
+        open_weeks = [week for week in left if not week.is_settled]
+        if not open_weeks:
+            break
+        asking = _Asking(source, calendar, rules, now, changes)
+        answers = {id(week): answer for week, answer in await asking.histories(open_weeks)}
+        if health is not None and any(isinstance(answer, History) for answer in answers.values()):
+            health.succeeded(SourceKind.PRICES, source)
+        still_open: list[Week] = []
+        for some in _chunks(left):
+            if stopping():
+                return
+            for week in some:
+                answer = answers.get(id(week))
+                try:
+                    if isinstance(answer, PriceSourceError):
+                        raise answer
+                    if answer is not None:
+                        asking.consult(week, answer)
+                except PriceSourceError as failure:
+                    failures.add(week, source, failure)
+            still_open += [week for week in some if not week.is_settled]
+            if settled := [week for week in some if week.is_settled]:
+                await record(settled)
+        left = still_open
+        asking.forget_questionable(open_weeks)
+    for some in _chunks(left):
+        if stopping():
+            return
+        for week in some:
+            week.conclude(failures.of(week), rules, calendar, now)
+        await record(some)
+
+
+def _chunks(weeks: Sequence[Week]) -> Iterator[Sequence[Week]]:
+    for start in range(0, len(weeks), WEEKS_IN_A_TRANSACTION):
+        yield weeks[start : start + WEEKS_IN_A_TRANSACTION]

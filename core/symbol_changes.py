@@ -1,0 +1,84 @@
+"""Tickers that were renamed: the operator's file `ticker,successor,date`, and which names a symbol has had since."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from core.csv_rows import CachedFile, line_error, parse_date, read_rows
+from core.tickers import parse_ticker
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolChange:
+    """A ticker that trades as `successor` from the session of `date` on."""
+
+    ticker: str
+    successor: str
+    date: date
+
+
+class SymbolChanges:
+    """Any number of changes; a ticker that was given to another company may have several."""
+
+    def __init__(self, changes: Iterable[SymbolChange] = ()) -> None:
+        self._of: dict[str, list[SymbolChange]] = {}
+        for change in sorted(changes, key=lambda change: change.date):
+            self._of.setdefault(change.ticker, []).append(change)
+
+    def __bool__(self) -> bool:
+        return bool(self._of)
+
+    def of(self, symbol: str, since: date, until: date) -> tuple[SymbolChange, ...]:
+        """What became of the company that `symbol` named on `since`, up to and including `until`, in order."""
+        found: list[SymbolChange] = []
+        name, after = symbol, since
+        while (change := self._next(name, after)) is not None and change.date <= until:
+            found.append(change)
+            name, after = change.successor, change.date
+        return tuple(found)
+
+    def names(self, symbol: str) -> frozenset[str]:
+        """`symbol` and every name that any company may have had after it."""
+        found, new = {symbol}, {symbol}
+        while new := {change.successor for name in new for change in self._of.get(name, ())} - found:
+            found |= new
+        return frozenset(found)
+
+    def _next(self, name: str, after: date) -> SymbolChange | None:
+        return next((change for change in self._of.get(name, ()) if change.date > after), None)
+
+
+NO_CHANGES = SymbolChanges()
+
+
+class SymbolChangesFile:
+    """The changes in a file, read again whenever it was changed; without a file there are none."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._file = None if path is None else CachedFile(path, parse_changes)
+
+    def changes(self) -> SymbolChanges:
+        """What the file holds now; blocks while it reads. Raises `FileError`."""
+        return NO_CHANGES if self._file is None else self._file.content()
+
+
+def parse_changes(text: str, label: str) -> SymbolChanges:
+    """The changes in the text of a file called `label`. Raises `FileError`."""
+    found: dict[tuple[str, date], SymbolChange] = {}
+    for line, (ticker, successor, day) in read_rows(text, label, ("ticker", "successor", "date")):
+        try:
+            change = SymbolChange(parse_ticker(ticker), parse_ticker(successor), parse_date(day))
+        except ValueError as exc:
+            raise line_error(label, line, str(exc)) from exc
+        if change.ticker == change.successor:
+            raise line_error(label, line, f"{change.ticker!r} is its own successor")
+        if (change.ticker, change.date) in found:
+            raise line_error(label, line, f"a second change of {change.ticker!r} on {change.date.isoformat()}")
+        found[change.ticker, change.date] = change
+    return SymbolChanges(found.values())
+
+
+def names_of(symbol: str, changes: Mapping[str, tuple[SymbolChange, ...]]) -> tuple[str, ...]:
+    """`symbol` and every name that it has had since."""
+    return (symbol, *(change.successor for change in changes.get(symbol, ())))

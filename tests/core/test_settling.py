@@ -1,0 +1,120 @@
+"""Weeks that are valued from a chain: what one source's failure, defect or nonsense does to them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+from core.prices.source import Answer, Basis, Close, MalformedError, PriceSourceError, UnavailableError
+from core.settling import settle
+from core.weeks import Week
+from tests.core.test_weeks import BASELINE, CALENDAR, MONDAY, RULES, SYMBOLS, week_of
+from tests.fakes import ScriptedPrices, exchange
+
+NOW = exchange("2026-11-16", "17:00")
+PRICES = {day: Close(Decimal(100)) for day in (BASELINE, MONDAY)}
+
+
+async def unrecorded(_: Sequence[Week]) -> None:
+    """Nothing is written."""
+
+
+def week_with(ticker: str) -> Week:
+    week = week_of(MONDAY)
+    week.picks = (replace(week.picks[0], ticker=ticker), *week.picks[1:])
+    return week
+
+
+@dataclass(slots=True)
+class Failing:
+    """A source that fails whenever it is asked about `symbol`, or always."""
+
+    failure: PriceSourceError
+    symbol: str | None = None
+    name: str = "failing"
+    basis: Basis = Basis.PRICE
+    settle_delay: timedelta = timedelta(0)
+    asked: list[frozenset[str]] = field(default_factory=list)
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        wanted = frozenset(symbols)
+        self.asked.append(wanted)
+        if self.symbol is None or self.symbol in wanted:
+            raise self.failure
+        return Answer(self.name, self.basis, dict.fromkeys(wanted, PRICES))
+
+
+async def test_one_symbol_s_nonsense_holds_up_no_other_week() -> None:
+    bad, weeks = week_with("BAD"), [week_of(MONDAY) for _ in range(4)]
+    source = Failing(MalformedError("nonsense", "Wait."), "BAD")
+    await settle([weeks[0], bad, *weeks[1:]], [source], CALENDAR, RULES, NOW, unrecorded)
+    assert [set(week.computed) for week in weeks] == [{MONDAY}] * 4
+    assert bad.waiting[MONDAY].cause == "malformed"
+
+
+async def test_a_provider_of_nothing_but_nonsense_is_not_asked_about_each_week() -> None:
+    weeks = [week_of(MONDAY) for _ in range(16)]
+    source = Failing(MalformedError("nonsense", "Wait."))
+    await settle(weeks, [source], CALENDAR, RULES, NOW, unrecorded)
+    assert {week.waiting[MONDAY].cause for week in weeks} == {"malformed"}
+    assert len(source.asked) <= 10
+
+
+async def test_an_outage_is_not_asked_about_twice() -> None:
+    weeks = [week_of(MONDAY), week_of(MONDAY)]
+    source = Failing(UnavailableError("down", "Wait."))
+    await settle(weeks, [source], CALENDAR, RULES, NOW, unrecorded)
+    assert len(source.asked) == 1
+    assert {week.waiting[MONDAY].cause for week in weeks} == {"unavailable"}
+
+
+async def test_the_next_source_is_asked_for_the_weeks_that_are_open_only() -> None:
+    bad, good = week_with("BAD"), week_of(MONDAY)
+    first = Failing(MalformedError("nonsense", "Wait."), "BAD")
+    second = ScriptedPrices({**dict.fromkeys(SYMBOLS, PRICES), "BAD": PRICES}, name="second")
+    await settle([bad, good], [first, second], CALENDAR, RULES, NOW, unrecorded)
+    assert (bad.computed[MONDAY].source, good.computed[MONDAY].source) == ("second", "failing")
+    assert [symbols for symbols, _, _ in second.questions] == [frozenset(bad.symbols)]
+
+
+class DefectiveSource:
+    """A source with a defect of its own, which repeats its key."""
+
+    name = "defective"
+    basis = Basis.PRICE
+    settle_delay = timedelta(0)
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        raise KeyError("s3cret")
+
+
+async def test_a_defect_of_one_source_neither_stops_the_next_nor_tells_its_text() -> None:
+    prices = {day: Close(Decimal(100)) for day in (BASELINE, MONDAY)}
+    sound = ScriptedPrices(dict.fromkeys(SYMBOLS, prices))
+    recorded: list[Week] = []
+
+    async def record(weeks: Sequence[Week]) -> None:
+        recorded.extend(weeks)
+
+    now = exchange("2026-11-16", "17:00")
+    await settle([week_of(MONDAY)], [DefectiveSource(), sound], CALENDAR, RULES, now, record)
+    await settle([week_of(MONDAY)], [DefectiveSource()], CALENDAR, RULES, now, record)
+    with_another, alone = recorded
+    assert with_another.computed[MONDAY].source == "scripted"
+    assert alone.waiting[MONDAY].cause == "unavailable"
+    assert alone.waiting[MONDAY].detail == "The price source defective failed: KeyError."
+
+
+async def test_a_malformed_number_leaves_its_week_waiting_and_no_other() -> None:
+    prices = {day: Close(Decimal(100)) for day in (BASELINE, MONDAY)}
+    answer = ScriptedPrices({**dict.fromkeys(SYMBOLS, prices), "BAD": {**prices, MONDAY: Close(Decimal(-5))}})
+    bad = week_of(MONDAY)
+    bad.picks = (replace(bad.picks[0], ticker="BAD"), *bad.picks[1:])
+    good = week_of(MONDAY)
+
+    async def record(weeks: Sequence[Week]) -> None:
+        return
+
+    await settle([bad, good], [answer], CALENDAR, RULES, exchange("2026-11-16", "17:00"), record)
+    assert set(good.computed) == {MONDAY}
+    assert bad.waiting[MONDAY].cause == "malformed"
