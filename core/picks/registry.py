@@ -10,6 +10,8 @@ _PICK_SOURCES: Registry[PickOptions, PickSource] = Registry(
     group="alpha_monday.pick_sources",
     built_in={
         "file": "core.picks.file:FilePicks.from_options",
+        "llm": "core.picks.llm:LlmPicks.from_options",
+        "manual": "core.picks.manual:ManualPicks.from_options",
         "momentum": "core.picks.momentum:MomentumPicks.from_options",
     },
 )

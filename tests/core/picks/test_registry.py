@@ -32,7 +32,7 @@ print(*sorted(sys.modules))
 
 
 def test_the_built_in_sources_are_listed_and_made() -> None:
-    assert pick_source_names()[:2] == ["file", "momentum"]
+    assert pick_source_names()[:4] == ["file", "llm", "manual", "momentum"]
     assert isinstance(make_pick_source("file", OPTIONS), FilePicks)
     assert isinstance(make_pick_source("momentum", OPTIONS), MomentumPicks)
 
@@ -41,7 +41,7 @@ def test_an_unknown_source_is_refused_with_the_setting_to_change() -> None:
     with pytest.raises(UnknownSourceError, match="no pick source is called 'csv'") as caught:
         make_pick_source("csv", OPTIONS)
     assert "ALPHA_MONDAY_PICK_SOURCE" in caught.value.remedy
-    assert "file, momentum" in caught.value.remedy
+    assert "file, llm, manual, momentum" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
