@@ -16,6 +16,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from core.alerts.channel import Channels
+from core.alerts.lead import LeadAlert
 from core.back_off import back_off
 from core.catch_up import Report
 from core.due_work import run_due_work
@@ -83,6 +85,8 @@ class Scheduler:
         self._who = who or process_name()
         self._health = HealthLog(services.clock, services.settings.secrets)
         self._outage = Outage()
+        self._channels = Channels(services.settings)
+        self._lead_alert = LeadAlert(self._channels, services.settings, services.clock, self._who)
         self._losses = 0
         self._draw = random.Random()  # noqa: S311 - spreads attempts, keeps no secret
         self._ticks: Ticks | None = None
@@ -103,12 +107,21 @@ class Scheduler:
 
     async def run(self) -> None:
         """Leads or stands by until `stop`. A lost database or a failing source is told and retried, never fatal."""
+        self._lead_alert.begin()
+        try:
+            await self._run()
+        finally:
+            await self._lead_alert.close()
+        self._change(phase=Phase.NOT_RUNNING)
+
+    async def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 if self._outage:
                     await self._services.database.restart()
                 await self._session()
             except LeadershipLostError as exc:
+                self._tell_if_led(exc)
                 self._losses += 1
                 retry_in = back_off(self._losses, _AFTER_LOSS, _LONGEST_AFTER_LOSS, self._draw)
                 log.warning(
@@ -123,10 +136,15 @@ class Scheduler:
                 self._change(phase=Phase.STANDING_BY, problem=None)
                 await self._pause(retry_in)
             except DatabaseError as exc:
+                self._tell_if_led(exc)
                 retry_in = self._outage.goes_on(exc)
                 self._change(phase=Phase.DATABASE_LOST, problem=exc)
                 await self._pause(retry_in)
-        self._change(phase=Phase.NOT_RUNNING)
+
+    def _tell_if_led(self, problem: DatabaseError) -> None:
+        """Alerts the operator where it was this process that led, and nobody has told it to stop."""
+        if self.state.phase in (Phase.LEADING, Phase.PAUSED) and not self._stopping.is_set():
+            self._lead_alert.lost(problem.message)
 
     async def _session(self) -> None:
         """Takes or awaits the lead on one connection, and leads while that connection lives."""
@@ -150,7 +168,7 @@ class Scheduler:
             self._change(phase=phase, leader=self._who, since=since, paused=paused, problem=None)
             # What the leader writes is refused once another leads; what operators start from here is theirs.
             leading = replace(self._services, database=self._services.database.fenced(term))
-            upkeep = Upkeep(leading)
+            upkeep = Upkeep(leading, self._channels)
             watching = asyncio.create_task(self._watch(connection, since))
             try:
                 await self._lead(connection, leading, upkeep, watching)
@@ -173,6 +191,8 @@ class Scheduler:
                 self._has_told_standby = True
                 log.info("standing by", extra={"event": "standing_by", "who": self._who})
             leader, since = told_leader(facts.get(LEADER_FACT))
+            if leader is not None and leader != self._who:
+                self._lead_alert.over(leader)
             paused = pause_in(facts.get(PAUSE_FACT))
             self._change(phase=Phase.STANDING_BY, leader=leader, since=since, paused=paused, problem=None)
             if await self._pause(_STAND_BY):
@@ -236,6 +256,7 @@ class Scheduler:
             await self._look(connection)
             if self.state.paused is not None:
                 ticker = Ticker(every)  # what falls due meanwhile is done at once when the pause ends
+                upkeep.during_pause()
             elif ticker.is_due():
                 report = await self._tick(leading, is_to_end, watching)
                 if report is not None and not self._stopping.is_set():
@@ -274,6 +295,7 @@ class Scheduler:
         if done is None:
             return Report()  # told to stop
         self._losses = 0
+        self._lead_alert.over(self._who)
         report, planned = done
         now = self._services.clock.now()
         self._change(next_due=planned.next_due, last_tick=now, last_report=report, problem=None)

@@ -1,8 +1,10 @@
-"""What is done besides the work that is due: the call that says all is well, and the weekly backup."""
+"""What is done besides the work that is due: the call that says all is well, alerts, and the weekly backup."""
 
 import asyncio
 import logging
 
+from core.alerts.alerts import Alerts
+from core.alerts.channel import Channels
 from core.catch_up import Report
 from core.heartbeat import Heartbeat
 from core.services import Services
@@ -15,20 +17,28 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """The work beside the ticks of one leader, which it never holds up, or after a single run. It fails nobody."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, channels: Channels | None = None) -> None:
+        """`channels` are those for alerts of a process that keeps them for longer than one lead."""
         self._heartbeat = Heartbeat(services)
+        self._alerts = Alerts(services, channels or Channels(services.settings))
         self._backup = WeeklyBackup(services)
         self._backing_up: asyncio.Task[None] | None = None
 
     def after_tick(self, report: Report) -> None:
         """Starts what is due after a tick that did not fail, unless it is under way."""
         self._heartbeat.after_tick(report)
+        self._alerts.look()
         if self._backing_up is None or self._backing_up.done():
             self._backing_up = asyncio.create_task(self._back_up())
+
+    def during_pause(self) -> None:
+        """Starts what a pause does not end: what operators do meanwhile is told, the pause itself too."""
+        self._alerts.look()
 
     async def after_run(self, report: Report) -> None:
         """Does what is due after a single run, and ends."""
         await self._heartbeat.beat(report)
+        await self._alerts.run_once()
         await self._back_up()
 
     async def _back_up(self) -> None:
@@ -47,4 +57,5 @@ class Upkeep:
         if self._backing_up is not None:
             self._backing_up.cancel()
             await asyncio.gather(self._backing_up, return_exceptions=True)
+        await self._alerts.close()
         await self._heartbeat.close()

@@ -1,0 +1,107 @@
+"""The words of alerts: figures, days and reasons, and text from outside made harmless. Pure."""
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from core.metrics import CONTEXT
+from core.trading_calendar import EXCHANGE_ZONE
+
+ELLIPSIS = "…"
+MARK = "\N{REPLACEMENT CHARACTER}"
+_HUNDREDTH = Decimal("0.01")
+# Controls, formats (bidi, zero width, tags), surrogates, private use, unassigned, line and paragraph separators.
+_REPLACED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_COMBINING = frozenset({"Mn", "Me"})
+_MOST_COMBINING = 2
+# What chat services take for mentions, links or emphasis becomes a letter that looks alike and does nothing.
+_DEFUSED = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "ˋ", "*": "∗", "[": "(", "]": ")", "|": "¦", "~": "∼"})
+_REASONS = {
+    "market_closed": "market closed",
+    "price_missing": "no close",
+    "benchmark_has_no_close": "nobody traded",
+    "stopped_trading": "it stopped trading",
+    "close_missing": "no close yet",
+    "source_behind": "the source is behind",
+    "other_basis": "no source of this basis",
+    "baseline_missing": "no close at the baseline",
+    "doubtful_move": "a doubtful move",
+    "too_late": "it was too late",
+    "rate_limited": "the source's limit is reached",
+    "unauthorised": "the source refuses the key",
+    "unavailable": "the source is unavailable",
+    "malformed": "the source's answer is malformed",
+    "not_running": "no scheduler ran",
+    "paused": "the schedulers were paused",
+    "no_pick_source": "no pick source is set",
+    "picks_not_yet": "no picks in time",
+    "picks_unavailable": "the pick source is unavailable",
+    "picks_malformed": "the picks are malformed",
+    "picks_given_up": "the pick source gave up",
+}
+
+
+def plain(value: object, *, limit: int = 200) -> str:
+    """`value` as one line of at most `limit` characters that no channel takes for a command, a mention or a link."""
+    # Cut before looking at each character: a megabyte costs what a line does.
+    text = " ".join(str(value)[: 2 * limit + 2].split()).replace("://", ":∕∕").translate(_DEFUSED)
+    shown: list[str] = []
+    combining = 0
+    for character in text:
+        category = unicodedata.category(character)
+        combining = combining + 1 if category in _COMBINING else 0
+        shown.append(MARK if category in _REPLACED or combining > _MOST_COMBINING else character)
+    return cut("".join(shown), limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """`text`, or its beginning with an ellipsis where it is longer than `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + ELLIPSIS
+
+
+def points(value: Decimal) -> str:
+    """A difference in percentage points: `+1.08 pp`, `-0.40 pp`, `0.00 pp`."""
+    rounded = value.quantize(_HUNDREDTH, context=CONTEXT)
+    return f"{rounded:+f} pp" if rounded else f"{rounded.copy_abs():f} pp"
+
+
+def excess_words(value: Decimal | None) -> str:
+    """A batch's excess, or that there is none."""
+    return "no computed day" if value is None else f"excess {points(value)}"
+
+
+def day_words(day: date) -> str:
+    """`Fri 13 Nov`."""
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+def moment(instant: datetime) -> str:
+    """`Fri 13 Nov 16:31` in exchange time."""
+    there = instant.astimezone(EXCHANGE_ZONE)
+    return f"{day_words(there.date())} {there:%H:%M}"
+
+
+def span(duration: timedelta) -> str:
+    """A duration in its largest unit, rounded down: `40 s`, `12 min`, `19 h`, `3 d`."""
+    seconds = max(int(duration.total_seconds()), 0)
+    for size, unit, least in ((86400, "d", 48 * 3600), (3600, "h", 7200), (60, "min", 120)):
+        if seconds >= least:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def reason_words(reason: str) -> str:
+    """Why a day was skipped or waits, or a week was missed."""
+    return _REASONS.get(reason) or plain(reason.replace("_", " ") or "unknown", limit=40)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 day`, `1,204 days`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names from outside in a row, the rest of many as a number."""
+    shown = ", ".join(plain(name, limit=12) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
