@@ -43,6 +43,13 @@ async def doubtful_days(services: Services, run_date: date) -> tuple[DoubtfulDay
         return await _doubtful_days(connection, batch.id)
 
 
+async def all_doubtful(connection: AsyncConnection[Any]) -> list[tuple[date, Move]]:
+    """Every move that waits for a word, with its batch's run date; several times where several days wait on it."""
+    return [
+        (run_date, move) for run_date, told in await checkpoints.all_evidence(connection) for move in _moves_in(told)
+    ]
+
+
 async def accept(
     services: Services, run_date: date, who: str, *, symbols: Iterable[str] = (), reason: str = ""
 ) -> tuple[Move, ...]:
@@ -90,11 +97,14 @@ async def accept(
 async def _doubtful_days(connection: AsyncConnection[Any], batch_id: UUID) -> tuple[DoubtfulDay, ...]:
     found = []
     for checkpoint_date, evidence in await checkpoints.evidence(connection, batch_id):
-        told = evidence if isinstance(evidence, list) else []
-        moves = [move for payload in told if isinstance(payload, dict) and (move := move_in(payload)) is not None]
-        if moves:
-            found.append(DoubtfulDay(checkpoint_date, tuple(moves)))
+        if moves := _moves_in(evidence):
+            found.append(DoubtfulDay(checkpoint_date, moves))
     return tuple(found)
+
+
+def _moves_in(evidence: Any) -> tuple[Move, ...]:
+    told = evidence if isinstance(evidence, list) else []
+    return tuple(move for payload in told if isinstance(payload, dict) and (move := move_in(payload)) is not None)
 
 
 def _distinct(moves: Iterable[Move]) -> tuple[Move, ...]:

@@ -89,6 +89,12 @@ async def evidence(connection: AsyncConnection[Any], batch_id: UUID) -> list[tup
     return list(await cursor.fetchall())
 
 
+async def all_evidence(connection: AsyncConnection[Any]) -> list[tuple[date, Any]]:
+    """As `evidence` for every active batch, each with its run date."""
+    cursor = await connection.execute(_SQL["all_evidence"])
+    return list(await cursor.fetchall())
+
+
 async def try_again(connection: AsyncConnection[Any], batch_id: UUID, at: datetime) -> None:
     """Lets every waiting day of a batch be tried at `at`."""
     await connection.execute(_SQL["try_again"], {"batch_id": batch_id, "at": at})

@@ -1,19 +1,21 @@
 """What one channel is still to be told: read from the database, told in order, and kept once the service took it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
+from core.accepting import all_doubtful
 from core.alerts.channel import Channel
 from core.alerts.digest import digest_day, make_digest
 from core.alerts.message import Message
 from core.alerts.news import News
 from core.alerts.results import read_figures
-from core.alerts.standing import reminder_told, source_told, without_former
+from core.alerts.standing import doubts_told, reminder_told, source_told, without_former
 from core.alerts.telling import tell
 from core.alerts.told import LATEST, PREFIX, Told, told_in
 from core.logs import redacted
+from core.moves import Move
 from core.opening_tries import OPENING_FACT, opening_try_in
 from core.picks.staged_file import takes_staged
 from core.services import Services
@@ -37,6 +39,7 @@ class _Look:
     news: News | None
     facts: Mapping[str, SchedulerFact]
     is_opened: bool
+    doubtful: Sequence[tuple[date, Move]] = ()
 
 
 class Outbox:
@@ -66,6 +69,8 @@ class Outbox:
         if told is not None:
             told = await self._tell_opening(look, told)
         if told is not None:
+            told = await self._tell_doubts(look, told)
+        if told is not None:
             await self._tell_digest(look, told)
 
     async def _look(self) -> _Look:
@@ -79,13 +84,14 @@ class Outbox:
             since = told.since if told else now - LATEST
             transactions = await events.transactions(connection, since)
             _, is_opened = await batches.weeks(connection, monday)
+            doubtful = await all_doubtful(connection)
             untold = told.untold(transactions) if told else []
             news = None
             if untold:
                 news = News(services.calendar.exchange_date(services.clock.now()), self._masked)
                 async for event in events.of_transactions(connection, since, untold, limit=_PAGE):
                     news.add(event)
-        return _Look(now, told, transactions, news, facts, is_opened)
+        return _Look(now, told, transactions, news, facts, is_opened, doubtful)
 
     async def _tell_news(self, look: _Look, told: Told) -> Told | None:
         """`told` afterwards; None if the channel did not take it, so that nothing later is told before it."""
@@ -125,6 +131,13 @@ class Outbox:
             takes_staged=takes_staged(services.settings),
         )
         if message is not None and not await self._send(message):
+            return None
+        return await self._keep_if_new(told, after)
+
+    async def _tell_doubts(self, look: _Look, told: Told) -> Told | None:
+        """As `_tell_news`."""
+        after, message = doubts_told(told, look.doubtful)
+        if message is not None and "reminder" in self._chosen and not await self._send(message):
             return None
         return await self._keep_if_new(told, after)
 

@@ -1,15 +1,16 @@
-"""What stands, and is told once when it begins and once when it is over: sources that fail, an opening that waits.
+"""What stands, and is told once: sources that fail, an opening that waits, closes that wait for a word.
 
 Pure.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from core.alerts.message import Message, Severity, make_message
 from core.alerts.told import SourceOutage, Told
 from core.alerts.words import moment, plain, reason_words, span
+from core.moves import Move
 from core.opening_tries import OpeningTry
 from core.picks.source import PicksGivenUpError, PicksMalformedError, PicksNotYetError, PicksUnavailableError
 from core.source_health import SourceHealth
@@ -67,6 +68,24 @@ def _works(source: SourceHealth, outage: SourceOutage, succeeded_at: datetime) -
     duration = span(succeeded_at - outage.began)
     text = f"The {_name(source)} answers again; it had failed for {duration}, since {moment(outage.began)}."
     return make_message(f"{_name(source)} works again", [text], Severity.SUCCESS)
+
+
+def doubts_told(told: Told, doubtful: Iterable[tuple[date, Move]]) -> tuple[Told, Message | None]:
+    """What is to be told of moves that wait for an operator's word, each once for its batch, whoever tells of it."""
+    standing = {f"{run_date}:{move.symbol}:{move.session}": (run_date, move) for run_date, move in doubtful}
+    after = replace(told, doubted=frozenset(standing))
+    new = [standing[key] for key in sorted(standing.keys() - told.doubted)]
+    if not new:
+        return after, None
+    lines = [
+        "These closes moved so far in one session that nobody believes them without your word; their days wait:",
+        *(f"{run_date}: {plain(move.words, limit=200)}" for run_date, move in new),
+    ]
+    weeks = sorted({run_date for run_date, _ in new})
+    lines += [f"alpha-monday accept {week} takes what is right at its word, if it is." for week in weeks]
+    lines.append("A split that was not flagged yet resolves by itself once the source flags it.")
+    symbols = ", ".join(sorted({plain(move.symbol, limit=10) for _, move in new}))
+    return after, make_message(f"{symbols}: a close waits for your word", lines, Severity.WARNING)
 
 
 def reminder_told(

@@ -34,13 +34,15 @@ class SourceOutage:
 class Told:
     """Ids made before `since` are not looked at any more; `transactions` are those told since.
 
-    `reminded` is the week of the last reminder, `digest` the Saturday of the last digest.
+    `reminded` is the week of the last reminder, `doubted` the moves that wait for a word, `digest` the Saturday of the
+    last digest.
     """
 
     since: datetime
     transactions: Mapping[datetime, int] = field(default_factory=dict)
     outages: Mapping[str, SourceOutage] = field(default_factory=dict)
     reminded: date | None = None
+    doubted: frozenset[str] = frozenset()
     digest: date | None = None
 
     @classmethod
@@ -71,6 +73,7 @@ class Told:
                 for name, outage in self.outages.items()
             },
             "reminded": self.reminded and self.reminded.isoformat(),
+            "doubted": sorted(self.doubted),
             "digest": self.digest and self.digest.isoformat(),
         }
 
@@ -94,6 +97,7 @@ def told_in(fact: SchedulerFact | None) -> Told | None:
             if isinstance(value, dict) and (began := instant_in(value, "began")) is not None
         },
         reminded=_date(fact.value, "reminded"),
+        doubted=_texts(fact.value, "doubted"),
         digest=_date(fact.value, "digest"),
     )
 
@@ -101,6 +105,11 @@ def told_in(fact: SchedulerFact | None) -> Told | None:
 def _mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = value.get(key)
     return found if isinstance(found, dict) else {}
+
+
+def _texts(value: Mapping[str, Any], key: str) -> frozenset[str]:
+    found = value.get(key)
+    return frozenset(text for text in found if isinstance(text, str)) if isinstance(found, list) else frozenset()
 
 
 def _date(value: Mapping[str, Any], key: str) -> date | None:

@@ -68,6 +68,14 @@ from waiting_days
 where batch_id = %(batch_id)s and evidence is not null
 order by checkpoint_date;
 
+-- name: all_evidence
+-- What the days of every batch wait for an operator's word on.
+select b.run_date, w.evidence
+from waiting_days w
+join batches b on b.id = w.batch_id
+where w.evidence is not null and b.status = 'active'
+order by b.run_date, w.checkpoint_date;
+
 -- name: try_again
 -- Lets every waiting day of a batch be tried at a moment.
 update waiting_days set next_try_at = %(at)s where batch_id = %(batch_id)s;

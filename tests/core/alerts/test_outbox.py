@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from core.alerts.told import PREFIX
 from core.backfill import backfill
 from core.due_work import run_due_work
 from core.pausing import begin_pause, resume
-from core.prices.source import UnavailableError
+from core.prices.source import Close, UnavailableError
 from core.services import Services
 from core.source_health import HealthLog, SourceKind
 from tests.core.alerts.receiving import (
@@ -209,6 +210,21 @@ async def test_a_missed_opening_is_told_with_its_cause_and_what_helps(world: Wor
     assert titles([missed]) == ["week of 2020-01-13 not opened"]
     assert "no picks in time (nothing for 2020-01-13)" in missed.body
     assert "alpha-monday open 2020-01-13 --late" in missed.body
+
+
+async def test_a_close_that_is_not_believed_is_told_once(world: World, taker: Service) -> None:
+    async with alerting(world, taker.url, on=("reminder",)) as services:
+        await tell(services)
+        await at(world, services, "2020-01-06", "09:00")
+        closes = dict(world.prices.closes_by_symbol["BBB"])
+        closes[date(2020, 1, 7)] = Close(Decimal(1))
+        world.prices.closes_by_symbol = {**world.prices.closes_by_symbol, "BBB": closes}
+        for clock_time in ("17:00", "20:00"):
+            await at(world, services, "2020-01-07", clock_time)
+            await tell(services)
+        [reminder] = taker.take()
+        assert titles([reminder]) == ["BBB: a close waits for your word"]
+        assert "alpha-monday accept 2020-01-06" in reminder.body
 
 
 async def test_an_opening_that_waits_for_picks_is_reminded_of_once(world: World, taker: Service) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -9,12 +10,14 @@ from hypothesis import strategies as st
 
 from core.alerts.digest import digest_day
 from core.alerts.message import Message
-from core.alerts.standing import reminder_told, source_told, without_former
-from core.alerts.told import Told
+from core.alerts.standing import doubts_told, reminder_told, source_told, without_former
+from core.alerts.told import Told, told_in
+from core.moves import Move
 from core.opening_tries import OpeningTry
 from core.source_health import SourceHealth, SourceKind
 from core.trading_calendar import TradingCalendar
 from core.weeks import Delay
+from db.records import SchedulerFact
 from tests.fakes import exchange
 
 NOW = exchange("2026-11-20", "16:31")
@@ -174,3 +177,23 @@ def test_a_try_of_another_time_is_no_reason_to_remind() -> None:
 )
 def test_the_digest_is_that_of_the_last_saturday_at_nine(day: str, clock_time: str, saturday: str) -> None:
     assert digest_day(exchange(day, clock_time), CALENDAR) == date.fromisoformat(saturday)
+
+
+def test_a_move_that_waits_is_told_once_for_each_batch_and_again_when_it_comes_back() -> None:
+    week, later = date(2026, 11, 9), date(2026, 11, 16)
+    move = Move("TSLA", "tiingo", date(2026, 11, 18), date(2026, 11, 19), Decimal(400), Decimal(100))
+    told, message = doubts_told(Told(NOW), [(week, move), (week, move)])
+    assert message is not None
+    assert message.title == "Alpha Monday: TSLA: a close waits for your word"
+    assert "2026-11-09: TSLA moved -75.00 % from 400 on 2026-11-18 to 100 on 2026-11-19" in message.body
+    assert message.body.count("alpha-monday accept 2026-11-09") == 1
+    kept = told_in(SchedulerFact("alerts:json 1", told.fact(), NOW))
+    assert kept == told
+    told, message = doubts_told(told, [(week, move), (later, move)])
+    assert message is not None
+    assert "2026-11-09" not in message.body
+    told, message = doubts_told(told, [(week, move), (later, move)])
+    assert message is None
+    told, message = doubts_told(told, [])
+    assert message is None
+    assert doubts_told(told, [(week, move)])[1] is not None
