@@ -11,6 +11,7 @@ from core.job_history import KIND, Job, JobRun, due_of, last_run
 from core.leading import TICKS_FACT, LeaderView, Standby, leader_in, standing_by_in, ticks_in
 from core.logs import redacted
 from core.pausing import PAUSE_FACT, Pause, pause_in
+from core.reminder import Reminder, reminder
 from core.services import Services
 from core.source_health import SourceHealth, health_in
 from core.trading_calendar import monday_of
@@ -63,24 +64,28 @@ class ScheduleView:
 class WhoSchedules:
     """Who leads or led last, None if nobody ever did, and the pause in force.
 
-    `missed` is this week's Monday where its opening has passed and left no batch, so that it can be opened late.
+    `missed` is this week's Monday where its opening has passed and left no batch, so that it can be opened late;
+    `reminder` says that the next opening has no picks to open with.
     """
 
     leader: LeaderView | None
     paused: Pause | None
     missed: date | None = None
+    reminder: Reminder | None = None
 
 
 async def who_schedules(services: Services) -> WhoSchedules:
     """What every screen tells of the schedulers of every process."""
     now = services.clock.now()
     monday = monday_of(services.calendar.exchange_date(now))
+    reminded = await reminder(services)
     async with services.database.snapshot() as connection:
         facts = await leadership.facts(connection)
         lead = await leadership.lead(connection)
         first_run_date, is_open = await batches.weeks(connection, monday)
     is_missed = opening_passed(first_run_date, monday, services.calendar, services.rules, now) and not is_open
-    return WhoSchedules(leader_in(facts, lead), pause_in(facts.get(PAUSE_FACT)), monday if is_missed else None)
+    missed = monday if is_missed else None
+    return WhoSchedules(leader_in(facts, lead), pause_in(facts.get(PAUSE_FACT)), missed, reminded)
 
 
 async def schedule_view(services: Services) -> ScheduleView:

@@ -10,6 +10,7 @@ from core.clock import Clock, SystemClock
 from core.mixing import SIMULATED, refuse_mixing
 from core.picks.registry import make_pick_source, pick_source_names
 from core.picks.source import PickOptions, PickSource
+from core.picks.staged_file import picks_file_of
 from core.prices.day_cache import DayCache
 from core.prices.fallback import FirstAnswer
 from core.prices.registry import make_price_source, price_source_names
@@ -204,7 +205,7 @@ def pick_source_called(
             calendar=calendar,
             prices=FirstAnswer(sources) if sources else None,
             benchmark=settings.benchmark,
-            picks_file=settings.picks_file,
+            picks_file=picks_file_of(settings, name),
             universe=settings.universe,
             llm_model=settings.llm_model,
             llm_prompt=settings.llm_prompt,

@@ -1,10 +1,10 @@
-"""Set-up: what it asks for each source, one test request, and the user's settings file that it writes."""
+"""Set-up: what was answered, a test request of each price source, and the user's settings file that it writes."""
 
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,96 +13,28 @@ from core.clock import Clock, SystemClock
 from core.csv_rows import read_text
 from core.logs import redacted
 from core.picks.file import read_picks_file
+from core.picks.staged_file import FILE_PICKS, staging_file
 from core.picks.universe import parse_universe
 from core.prices.source import PriceSource, UnavailableError
 from core.services import pick_source_called, price_chain, rules_of
-from core.settings import PREFIX, Settings, environment_name, load_settings, user_settings_file
+from core.settings import PREFIX, Settings, is_safe, user_settings_file
 from core.settings_file import write_settings
+from core.settings_layers import environment_name, load_settings
+from core.source_needs import DEFAULT_PICKS_FILE, all_needs, names_in
 from core.trading_calendar import TradingCalendar
 from db.errors import AlphaMondayError
 
-FILE_PICKS = "file"
-DEFAULT_PICKS_FILE = "picks.csv"
 SPAN = timedelta(days=10)
 _KEY_SUFFIX = "_key"
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One thing that a source has to be told: a field of the settings, or a provider's key (`tiingo_key`).
-
-    `if_empty` says what an empty answer means, where one may be given.
-    """
-
-    field: str
-    label: str
-    hint: str
-    is_secret: bool = False
-    is_path: bool = False
-    if_empty: str = ""
-
-    @property
-    def may_be_empty(self) -> bool:
-        """Whether the source can do without."""
-        return bool(self.if_empty)
-
-
-# What the house's own sources need besides their name.
-_PRICE_NEEDS: Mapping[str, tuple[Need, ...]] = {
-    "csv": (Need("price_file", "Price file", "CSV of date,symbol,close[,split_factor]", is_path=True),),
-    "simulated": (),
-    "tiingo": (Need("tiingo_key", "Tiingo key", "the API token of your account at tiingo.com", is_secret=True),),
-}
-_PICK_NEEDS: Mapping[str, tuple[Need, ...]] = {
-    FILE_PICKS: (
-        Need(
-            "picks_file",
-            "Picks file",
-            "CSV of run_date,ticker,action,reasoning",
-            is_path=True,
-            if_empty=f"{DEFAULT_PICKS_FILE} in the data directory",
-        ),
-    ),
-    "momentum": (Need("universe", "Universe", "CSV of ticker[,from,to]", is_path=True),),
-}
-
-
-# One line on each of the house's own sources, for who has to choose.
-_ABOUT: Mapping[str, str] = {
-    "csv": "closes from a file that you keep",
-    "simulated": "invented closes, to look around; needs nothing",
-    "tiingo": "closes of US stocks from tiingo.com; needs a free key",
-    FILE_PICKS: "picks that you write here or put into a file",
-    "momentum": "ranked by momentum among the tickers of a file",
-}
-
-
-def about_source(name: str) -> str:
-    """What the source `name` is and needs, in one line."""
-    return _ABOUT.get(name, "from an installed package; may need a key")
-
-
-def price_source_needs(name: str) -> tuple[Need, ...]:
-    """What to ask for the price source `name`."""
-    return _PRICE_NEEDS[name] if name in _PRICE_NEEDS else (_key_of(name),)
-
-
-def pick_source_needs(name: str) -> tuple[Need, ...]:
-    """What to ask for the pick source `name`."""
-    return _PICK_NEEDS[name] if name in _PICK_NEEDS else (_key_of(name),)
-
-
-def _key_of(name: str) -> Need:
-    """A third party's source says nowhere whether it needs a key."""
-    named = f"{name.replace('-', '_').lower()}{_KEY_SUFFIX}"
-    return Need(named, f"Key for {name}", "where it needs one", is_secret=True, if_empty="none")
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
     """The sources chosen, and what was answered to their needs by field; an empty answer leaves what is in force.
 
-    Keys may be given among `values`: they are moved to `secrets`, which `repr` does not show.
+    `price_source` is one name, or several with commas: each is asked when the one before it fails. Providers' own
+    settings may be given among `values`: they are moved to `secrets`, which `repr` does not show, for an address may
+    hold a password as well.
     """
 
     price_source: str
@@ -112,21 +44,39 @@ class Answers:
 
     def __post_init__(self) -> None:
         given = {name: text.strip() for name, text in {**self.values, **self.secrets}.items() if text.strip()}
-        secrets = {name: text for name, text in given.items() if name.endswith(_KEY_SUFFIX)}
+        secrets = {name: text for name, text in given.items() if name not in Settings.model_fields}
+        object.__setattr__(self, "price_source", ",".join(names_in(self.price_source)))
         object.__setattr__(self, "values", {name: text for name, text in given.items() if name not in secrets})
         object.__setattr__(self, "secrets", secrets)
 
     @property
+    def price_sources(self) -> tuple[str, ...]:
+        """The price sources in the order asked."""
+        return names_in(self.price_source)
+
+    @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of the settings that are written besides keys."""
-        chosen = (*price_source_needs(self.price_source), *pick_source_needs(self.pick_source))
-        needed = [need.field for need in chosen if not need.is_secret]
+        """The fields of the settings that are written besides the providers' own."""
+        needed = [need.field for need in all_needs(self.price_sources, self.pick_source) if not need.is_of_provider]
         return tuple(dict.fromkeys(["price_source", "pick_source", *needed, *self.values]))
+
+    @property
+    def to_mask(self) -> frozenset[str]:
+        """Every text among the answers that must not be shown or logged."""
+        telling = {
+            name.upper(): text
+            for name, text in self.secrets.items()
+            if name.endswith(_KEY_SUFFIX) or is_safe(text)  # another address is refused, and could not be taken apart
+        }
+        return Settings.model_validate({"provider_settings": telling}).secrets()
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What the test request brought: the benchmark's newest due close, or neither date nor price."""
+    """What the test request brought: the benchmark's newest due close, or neither date nor price.
+
+    `others` are those of the sources that are asked when this one fails.
+    """
 
     source: str
     symbol: str
@@ -134,6 +84,7 @@ class Trial:
     price: Decimal | None
     took: timedelta
     message: str
+    others: tuple["Trial", ...] = ()
 
 
 async def try_out(
@@ -143,7 +94,7 @@ async def try_out(
     *,
     options: Mapping[str, str] | None = None,
 ) -> Trial:
-    """Makes the sources, reads the files that they name, and asks for the benchmark's newest due close.
+    """Makes the sources, reads the files that they name, and asks each price source for the benchmark's newest close.
 
     `options` are settings of the command line by field; here and below, the answers go before them.
     A picks file that is not there yet is none of its concerns: staging picks creates it. Raises SettingsError or
@@ -154,12 +105,17 @@ async def try_out(
     with _redacting(settings), _foreseeing(answers):
         # In a thread: a source's package may take seconds to import, and a file to read.
         sources = await asyncio.to_thread(_made, answers, settings, calendar)
-        source, symbol = sources[0], settings.benchmark
         now = (clock or SystemClock()).now()
         last = await asyncio.to_thread(rules_of(settings, sources).last_due_session, calendar, now)
-        started = time.monotonic()
-        answer = await source.closes([symbol], last - SPAN, last)
-        took = timedelta(seconds=time.monotonic() - started)
+        first, *others = [await _ask(source, settings.benchmark, last) for source in sources]
+    return replace(first, others=tuple(others))
+
+
+async def _ask(source: PriceSource, symbol: str, last: date) -> Trial:
+    """The test request: the closes of `symbol` in the ten days to `last`, the newest due session."""
+    started = time.monotonic()
+    answer = await source.closes([symbol], last - SPAN, last)
+    took = timedelta(seconds=time.monotonic() - started)
     closes = answer.closes.get(symbol)
     if not closes:
         why = "does not know" if symbol in answer.unknown else "has no close of"
@@ -177,7 +133,7 @@ def _made(answers: Answers, settings: Settings, calendar: TradingCalendar) -> tu
     """The price sources; the pick source is made and its files are read, so that what is wrong with them is told."""
     sources = price_chain(settings, calendar)
     pick_source_called(answers.pick_source, settings, calendar, sources)
-    _read_pick_files(answers.pick_source, settings)
+    _read_pick_files(settings)
     return sources
 
 
@@ -197,10 +153,11 @@ def settings_with(
     return settings
 
 
-def _read_pick_files(pick_source: str, settings: Settings) -> None:
-    if pick_source == FILE_PICKS and settings.picks_file is not None and settings.picks_file.exists():
-        read_picks_file(settings.picks_file)
-    if pick_source == "momentum" and settings.universe is not None:
+def _read_pick_files(settings: Settings) -> None:
+    picks_file = staging_file(settings)
+    if picks_file is not None and picks_file.exists():
+        read_picks_file(picks_file)
+    if settings.pick_source == "momentum" and settings.universe is not None:
         parse_universe(read_text(settings.universe), str(settings.universe))
 
 

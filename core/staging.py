@@ -1,4 +1,4 @@
-"""Staged weeks: picks that stand in the picks file until Monday's job opens them."""
+"""Staged weeks: picks that stand in a file until Monday's job opens them."""
 
 import asyncio
 import logging
@@ -17,11 +17,10 @@ from core.picks.check import check_picks
 from core.picks.editing import replace_week
 from core.picks.file import parse_picks
 from core.picks.source import PickDraft, PickSourceError
+from core.picks.staged_file import staging_file, takes_staged
 from core.services import Services
 from db import batches, events
 from db.errors import AlphaMondayError, DatabaseError
-
-PICK_SOURCE = "file"
 
 log = logging.getLogger(__name__)
 
@@ -45,26 +44,22 @@ def why_not(services: Services) -> str | None:
     """Why nothing can be staged here, as a sentence; None where it can."""
     if services.database.read_only:
         return "This session is read-only."
-    if not _opens_from_file(services):
+    if not takes_staged(services.settings):
         return (
             "Monday's job takes its picks from "
-            f"{services.pick_source.name if services.pick_source else 'no source'}, so what stands in a file would not "
-            "be opened."
+            f"{services.pick_source.name if services.pick_source else 'no source'}, so what is staged would not be "
+            "opened."
         )
-    if services.settings.picks_file is None:
+    if staging_file(services.settings) is None:
         return "No picks file is set (ALPHA_MONDAY_PICKS_FILE)."
     return None
-
-
-def _opens_from_file(services: Services) -> bool:
-    return services.settings.pick_source == PICK_SOURCE
 
 
 async def staged(services: Services) -> tuple[StagedWeek, ...]:
     """The weeks that wait in the file for their opening, the next one first.
 
-    None where the pick source is not the file, or where there is no file yet. Raises StagingError with the file's
-    own message if it cannot be read or is malformed.
+    None where the pick source takes none from a file, or where there is no file yet. Raises StagingError with the
+    file's own message if it cannot be read or is malformed.
     """
     weeks = await weeks_in_file(services)
     if not weeks:
@@ -75,8 +70,8 @@ async def staged(services: Services) -> tuple[StagedWeek, ...]:
 
 async def weeks_in_file(services: Services) -> tuple[StagedWeek, ...]:
     """What `staged` gives, with weeks that were opened already among it."""
-    path = services.settings.picks_file
-    if path is None or not _opens_from_file(services):
+    path = staging_file(services.settings)
+    if path is None:
         return ()
     try:
         content = await asyncio.to_thread(_content, path)
@@ -119,7 +114,7 @@ async def unstage(services: Services, run_date: date) -> None:
 
 async def _check(services: Services, run_date: date) -> None:
     if problem := why_not(services):
-        raise StagingError(problem, "Set the pick source file and a picks file, or open the week with its picks.")
+        raise StagingError(problem, "Set the pick source manual, or file and a picks file.")
     try:
         check_run_date(run_date)
     except NotPossibleError as exc:
@@ -136,7 +131,7 @@ async def _check(services: Services, run_date: date) -> None:
 
 
 async def _write(services: Services, run_date: date, drafts: Sequence[PickDraft]) -> None:
-    path = services.settings.picks_file
+    path = staging_file(services.settings)
     assert path is not None  # `why_not` has looked
     # Whoever waits for this may be cancelled; the thread goes on, so what belongs to it has to follow all the same.
     await asyncio.shield(_replace_and_tell(services, path, run_date, drafts))

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from core.given_path import Finding
-from core.settings import Settings, user_settings_file
-from core.setup import Need, Trial
+from core.settings import user_settings_file
+from core.setup import Trial
+from core.source_needs import Need
 from tui.literal import literal
 
 _VERDICTS = {
@@ -30,26 +31,29 @@ def verdict(finding: Finding, need: Need) -> Text:
     return _TO_COME if finding is Finding.ABSENT and need.may_be_empty else _VERDICTS[finding]
 
 
-def prices_heading(settings: Settings) -> Text:
-    """Above the price sources; says what is in force where that is more than one can choose here."""
-    words = Text.assemble(("Prices come from", "strong"))
-    if len(settings.price_source) > 1:
-        chain = literal(", ".join(settings.price_source), limit=40)
-        words.append_text(Text.assemble(("  several now (", "quiet"), chain, ("); saving leaves one", "quiet")))
-    return words
+def unknown_names(names: Sequence[str], known: Sequence[str]) -> Text:
+    """Says which of `names` is no source's; nothing where all are."""
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is None:
+        return Text()
+    return Text.assemble("! no source is called ", literal(unknown, limit=20), style="caution")
 
 
 def tried_words(trial: Trial, winning: Sequence[str]) -> Text:
     """What the trial brought, where it would be written, and what would not come into force by that."""
-    words = Text.assemble(
-        ("✓ ", "gain") if trial.price is not None else ("! ", "caution"),
-        literal(trial.message.removesuffix("."), limit=300),
-        (f" ({trial.took.total_seconds():.1f} s)\n", "quiet"),
-        ("Enter", "key"),
-        (" saves this in ", "quiet"),
-        literal(user_settings_file(), limit=200),
+    words = Text("\n").join(_trial_words(each) for each in (trial, *trial.others))
+    words.append("\n").append_text(
+        Text.assemble(("Enter", "key"), (" saves this in ", "quiet"), literal(user_settings_file(), limit=200))
     )
     if winning:
         words.append_text(Text.assemble(("\n! ", "caution"), "Set elsewhere too, where it wins over the file: "))
         words.append_text(literal(", ".join(winning), limit=300))
     return words
+
+
+def _trial_words(trial: Trial) -> Text:
+    return Text.assemble(
+        ("✓ ", "gain") if trial.price is not None else ("! ", "caution"),
+        literal(trial.message.removesuffix("."), limit=300),
+        (f" ({trial.took.total_seconds():.1f} s)", "quiet"),
+    )

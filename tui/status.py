@@ -17,6 +17,7 @@ from tui.words import basis_words
 
 if TYPE_CHECKING:
     from core.problems import Problem
+    from core.reminder import Reminder
     from core.schedule_view import WhoSchedules
     from core.scheduler_state import SchedulerState
 
@@ -182,6 +183,9 @@ def notices(status: Status, now: datetime, commands: CommandSet) -> list[Text]:
                 (commands["new_batch"].keys[0], "key"), " opens it late, if its picks were made in time.",
             )
         )  # fmt: skip
+    reminded = status.who_schedules.reminder if status.who_schedules is not None else None
+    if reminded is not None and now < reminded.opens_until and status.link is Link.OPEN:
+        found.append(_reminder(reminded, now, commands["new_batch"].keys[0] if status.mode.may_write else None))
     if status.transport_problem:
         found.append(Text.assemble(("! ", "caution"), literal(status.transport_problem, limit=300)))
     if status.scheduler is not None and status.link is Link.OPEN:
@@ -190,6 +194,25 @@ def notices(status: Status, now: datetime, commands: CommandSet) -> list[Text]:
         elif status.failing_source is not None:
             found.append(Text.assemble(("! ", "caution"), literal(status.failing_source, limit=200)))
     return found
+
+
+def _reminder(reminded: "Reminder", now: datetime, key: str | None) -> Text:
+    """What the next opening lacks, quietly until it begins; `key` is the one that helps, where any does."""
+    is_on = now >= reminded.opens_at
+    if reminded.problem:
+        words = Text.assemble(
+            ("! ", "caution"), f"The picks for {reminded.run_date} cannot be opened: ",
+            literal(reminded.problem, limit=300),
+        )  # fmt: skip
+    elif is_on:
+        words = Text.assemble(("! ", "caution"), f"Nothing is staged for the week of {reminded.run_date}.")
+    else:
+        words = Text(f"Nothing is staged for the week of {reminded.run_date}, which ", style="quiet")
+        words.append(f"opens {formats.exchange_time(reminded.opens_at, now)}.")
+    if key is not None and not reminded.problem:
+        until = f", until {reminded.opens_until:%H:%M} ET" if is_on else ""
+        words.append(" ").append(key, style="key").append(f" opens the form{until}.")
+    return words
 
 
 def _notice(style: str, problem: AlphaMondayError, first: str = "") -> Text:

@@ -1,21 +1,29 @@
 """What an operator is told after having been away: all that stands, what was noted, each thing once."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core import batches
 from core import problems as module
+from core.accepting import accept
 from core.backfill import backfill
+from core.batch_log import StoppedSymbol
+from core.doubtful_moves import doubtful_moves
 from core.due_work import run_due_work
+from core.pick_accounts import record_refused_picks
+from core.picks.source import Account, PicksGivenUpError
 from core.prices.source import Close, RateLimitedError, UnavailableError
 from core.problems import Problem, ProblemKind, fold_missed, problems, standing_problems
+from core.reading import batch_detail
 from core.services import Services
 from db.records import BatchWaitingDay, LoggedEvent
 from tests.core.world import FIRST, PICKS, SECOND, SYMBOLS, THIRD, World, all_closes
@@ -129,6 +137,63 @@ async def test_an_outage_is_one_problem_however_many_days_it_holds_up(world: Wor
     assert await problems(services, None) == (), "what is over stands no more"
 
 
+async def test_an_unlikely_move_is_one_problem_until_somebody_has_said_a_word(world: World, services: Services) -> None:
+    closes = all_closes()
+    moved = {day: Close(close.price * 5) for day, close in closes["BBB"].items() if day >= date(2020, 1, 8)}
+    world.prices.closes_by_symbol = {**closes, "BBB": {**closes["BBB"], **moved}}
+    await run_due_work(services)
+    for day in ("2020-01-08", "2020-01-09"):
+        world.clock.instant = exchange(day)
+        await run_due_work(services)
+    [doubt] = await problems(services, datetime.fromisoformat("2100-01-01T00:00+00:00"))
+    assert (doubt.kind, doubt.cause, doubt.count) == (ProblemKind.DOUBTFUL_MOVE, "doubtful_move", 2)
+    assert (doubt.run_date, doubt.checkpoint_date, doubt.symbols) == (FIRST, date(2020, 1, 8), ("BBB",))
+    assert doubt.at == exchange("2020-01-08")
+    assert "alpha-monday accept 2020-01-06" in doubt.detail
+    assert [move.symbol for move in await doubtful_moves(services, FIRST)] == ["BBB"]
+    await accept(services, FIRST, "ann@host")
+    assert await doubtful_moves(services, FIRST) == (), "what was accepted waits for no word"
+    await run_due_work(services)
+    assert await problems(services, LONG_AGO) == (), "a move that was accepted is no problem"
+
+
+async def test_a_symbol_that_stopped_is_told_once_and_not_its_days(world: World, services: Services) -> None:
+    closes = all_closes()
+    world.prices.closes_by_symbol = {
+        **closes, "CCC": {day: close for day, close in closes["CCC"].items() if day <= date(2020, 1, 7)}
+    }  # fmt: skip
+    world.clock.instant = NOW
+    await backfill(services, {FIRST: PICKS})
+    world.clock.instant += timedelta(hours=2)
+    await run_due_work(services)
+    [stopped] = only(await problems(services, LONG_AGO), ProblemKind.STOPPED_TRADING)
+    assert only(await problems(services, LONG_AGO), ProblemKind.NO_CLOSE) == []
+    assert stopped.symbols == ("CCC",)
+    assert (stopped.run_date, stopped.checkpoint_date) == (FIRST, date(2020, 1, 7))
+    assert stopped.detail == "the last close of CCC is that of 2020-01-07, from scripted"
+    assert only(await problems(services, stopped.at), ProblemKind.STOPPED_TRADING) == []
+    detail = await batch_detail(services, FIRST)
+    assert detail is not None
+    assert detail.stopped == (StoppedSymbol("CCC", date(2020, 1, 7)),)
+
+
+async def test_refused_picks_are_told_until_the_week_is_opened_after_all(world: World, services: Services) -> None:
+    account = Account("a model", "0" * 64, 3, ("nonsense",))
+    problem = PicksGivenUpError("no three tickers", "Open it by hand.", account)
+    await record_refused_picks(services, SECOND, "llm", problem, None)
+    with psycopg.connect(world.conninfo) as connection:
+        connection.execute(
+            "insert into events (id, event_type, payload) values (%s, 'picks_answered', %s)",
+            (uuid4(), json.dumps({"run_date": str(THIRD), "outcome": "accepted"})),
+        )
+    [refused] = await problems(services, LONG_AGO)
+    assert (refused.kind, refused.run_date, refused.checkpoint_date) == (ProblemKind.PICKS_REFUSED, SECOND, None)
+    assert refused.detail == "llm: no three tickers"
+    world.clock.instant = NOW
+    await backfill(services, {SECOND: PICKS})
+    assert only(await problems(services, LONG_AGO), ProblemKind.PICKS_REFUSED) == []
+
+
 async def test_missed_mondays_fold_until_one_is_opened_after_all(world: World, services: Services) -> None:
     world.picks.weeks = {FIRST}
     await run_due_work(services)
@@ -183,10 +248,15 @@ def test_folds_of_missed_mondays_unfold_to_what_was_missed(missed: dict[int, str
     assert sum(fold.count for fold in folds) == len(missed)
 
 
-def waiting_day(offset: int, cause: str, detail: str) -> BatchWaitingDay:
+BATCHES = (uuid4(), uuid4())
+
+
+def waiting_day(offset: int, cause: str, detail: str, batch: int = 0) -> BatchWaitingDay:
     tried = NOW + timedelta(hours=offset)
     day = FIRST + timedelta(days=offset)
-    return BatchWaitingDay(uuid4(), day, cause, detail, 1, tried, tried, tried, FIRST, ("SPY", "A", "ON", "BRK.B"))
+    return BatchWaitingDay(
+        BATCHES[batch], day, cause, detail, 1, tried, tried, tried, FIRST, ("SPY", "A", "ON", "BRK.B")
+    )
 
 
 @given(
@@ -194,8 +264,9 @@ def waiting_day(offset: int, cause: str, detail: str) -> BatchWaitingDay:
         st.builds(
             waiting_day,
             st.integers(0, 13),
-            st.sampled_from(["close_missing", "rate_limited", "malformed"]),
+            st.sampled_from(["close_missing", "rate_limited", "malformed", "doubtful_move"]),
             st.sampled_from(["one", "another"]),
+            st.integers(0, 1),
         )
     )
 )
@@ -204,8 +275,14 @@ def test_every_waiting_day_is_in_one_problem(days: list[BatchWaitingDay]) -> Non
     assert sum(problem.count for problem in found) == len(days)
     outages = [problem for problem in found if problem.kind is ProblemKind.OUTAGE]
     assert {(problem.cause, problem.detail) for problem in outages} == {
-        (day.cause, day.detail) for day in days if day.cause != "close_missing"
+        (day.cause, day.detail) for day in days if day.cause in {"rate_limited", "malformed"}
     }
+    doubts = [problem for problem in found if problem.kind is ProblemKind.DOUBTFUL_MOVE]
+    doubtful = [day for day in days if day.cause == "doubtful_move"]
+    assert len(doubts) == len({(day.batch_id, day.detail) for day in doubtful}), "one for each batch and move"
+    assert sum(problem.count for problem in doubts) == len(doubtful)
+    if doubts:
+        assert min(problem.at for problem in doubts) == min(day.first_tried_at for day in doubtful)
     assert len(outages) == len({(problem.cause, problem.detail) for problem in outages})
     for outage in outages:
         held_up = [day for day in days if (day.cause, day.detail) == (outage.cause, outage.detail)]

@@ -14,22 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.csv_rows import FileError
-from core.picks.registry import pick_source_names
 from core.plugins import MissingSettingError
-from core.prices.registry import price_source_names
 from core.prices.source import PriceOptions, RateLimitedError, UnauthorisedError, UnavailableError
-from core.settings import SettingsError, load_settings, user_settings_file
+from core.settings import SettingsError, user_settings_file
+from core.settings_layers import load_settings
 from core.setup import (
     Answers,
-    Need,
-    about_source,
     overridden,
-    pick_source_needs,
-    price_source_needs,
     save,
     settings_with,
     try_out,
 )
+from db.errors import AlphaMondayError
 from tests.fakes import FixedClock, ScriptedPrices, closes, exchange
 from tests.loopback import Loopback, Request, json_reply, reply, serving
 
@@ -82,37 +78,26 @@ def offered(monkeypatch: pytest.MonkeyPatch) -> ScriptedPrices:
     return source
 
 
-class TestNeeds:
-    def test_of_the_houses_own(self) -> None:
-        asked = {
-            name: [(need.field, need.is_secret, need.is_path) for need in price_source_needs(name)]
-            for name in ("csv", "simulated", "tiingo")
-        }
-        assert asked == {
-            "csv": [("price_file", False, True)],
-            "simulated": [],
-            "tiingo": [("tiingo_key", True, False)],
-        }
-        assert [(need.field, need.may_be_empty) for need in pick_source_needs("file")] == [("picks_file", True)]
-        assert [(need.field, need.is_path) for need in pick_source_needs("momentum")] == [("universe", True)]
-
-    def test_every_built_in_source_declares_its_own(self) -> None:
-        needs = [*map(price_source_needs, price_source_names()), *map(pick_source_needs, pick_source_names())]
-        assert not [need for group in needs for need in group if need.label.startswith("Key for")]
-
-    def test_of_a_third_party_an_optional_key(self) -> None:
-        (need,) = price_source_needs("my-feed")
-        assert need == Need("my_feed_key", "Key for my-feed", "where it needs one", is_secret=True, if_empty="none")
-        assert need.may_be_empty
-        assert pick_source_needs("my-feed") == (need,)
-
-
 def test_answers_keep_keys_out_of_sight() -> None:
     given = Answers("tiingo", "file", {"tiingo_key": f" {KEY}\n", "picks_file": " ", "price_file": "p.csv"})
     assert given.secrets == {"tiingo_key": KEY}
     assert given.values == {"price_file": "p.csv"}
     assert KEY not in repr(given)
     assert Answers("tiingo", "file", {}, {"tiingo_key": KEY}) == Answers("tiingo", "file", {"tiingo_key": KEY})
+    address = Answers(
+        "alpaca", "llm", {"alpaca_key": f"PK0815:{KEY}", "llm_url": "https://ann:marker-pw@models.test/v1"}
+    )
+    assert "marker" not in repr(address)
+    assert {f"PK0815:{KEY}", KEY, "marker-pw", "ann:marker-pw"} <= address.to_mask
+    assert "https://ann:marker-pw@models.test/v1" not in address.to_mask, "where a server stands is no secret"
+
+
+@pytest.mark.parametrize("address", ["http://[", "https://ann:pw@[::1", "models.test", "http://models.test:port", "\0"])
+def test_an_address_that_is_none_is_refused_and_masks_nothing(address: str) -> None:
+    answers = Answers("simulated", "llm", {"llm_url": address, "llm_model": "m"})
+    assert answers.to_mask == frozenset()
+    with pytest.raises(SettingsError, match="ALPHA_MONDAY_LLM_URL"):
+        settings_with(answers)
 
 
 class TestTrying:
@@ -185,6 +170,29 @@ class TestTrying:
             await try_out(Answers("my-feed", "file", {"my_feed_key": KEY}), clock=CLOCK)
         assert KEY not in caught.value.message
 
+    async def test_each_source_of_a_chain_is_asked_and_told(self, tiingo: Loopback, tmp_path: Path) -> None:
+        (tmp_path / "prices.csv").write_text("date,symbol,close\n2024-01-04,SPY,1.5\n")
+        answers = Answers(" tiingo ,, csv ", "manual", {"tiingo_key": KEY, "price_file": "prices.csv"})
+        assert (answers.price_source, answers.price_sources) == ("tiingo,csv", ("tiingo", "csv"))
+        trial = await try_out(answers, clock=CLOCK)
+        assert [each.message for each in (trial, *trial.others)] == [
+            "tiingo: SPY closed at 467.28 on 2024-01-05.",
+            "csv: SPY closed at 1.5 on 2024-01-04; the close of 2024-01-05 is not there yet.",
+        ]
+        (tmp_path / "prices.csv").unlink()
+        with pytest.raises(AlphaMondayError, match=r"prices\.csv"):
+            await try_out(answers, clock=CLOCK)
+        with pytest.raises(SettingsError, match="Simulated prices cannot stand in a chain"):
+            await try_out(Answers("tiingo,simulated", "manual", {"tiingo_key": KEY}), clock=CLOCK)
+
+    async def test_what_was_staged_before_is_read(self, tmp_path: Path) -> None:
+        answers = Answers("simulated", "manual")
+        assert (await try_out(answers, clock=CLOCK)).date == date(2024, 1, 5), "nothing is staged yet"
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "staged.csv").write_text(PICKS.replace("A,BUY", "A,HOLD"))
+        with pytest.raises(FileError, match="HOLD"):
+            await try_out(answers, clock=CLOCK)
+
     async def test_files_are_read(self, tmp_path: Path) -> None:
         answers = Answers("simulated", "file", {"picks_file": "~/picks.csv"})
         assert (await try_out(answers, clock=CLOCK)).date == date(2024, 1, 5), "the picks file is not there yet"
@@ -215,6 +223,18 @@ class TestSaving:
         assert in_force.provider("tiingo", "KEY") == KEY
         assert in_force.picks_file == tmp_path / "data" / "picks.csv"
         assert overridden(TIINGO) == []
+
+    def test_a_chain_and_a_providers_address_are_written_too(self) -> None:
+        values = {"tiingo_key": KEY, "price_file": "p.csv", "llm_model": "gpt", "llm_url": "https://models.test/v1"}
+        file = save(Answers("tiingo,csv", "llm", values))
+        written = dotenv_values(file)
+        assert written["ALPHA_MONDAY_PRICE_SOURCE"] == "tiingo,csv"
+        assert written["ALPHA_MONDAY_LLM_MODEL"] == "gpt"
+        in_force = load_settings().settings
+        assert in_force.price_source == ("tiingo", "csv")
+        assert in_force.provider("llm", "URL") == "https://models.test/v1"
+        save(Answers("tiingo,csv", "llm"))
+        assert dict(dotenv_values(file)) == dict(written), "what was not answered anew stays"
 
     def test_paths_are_expanded(self, home: Path, tmp_path: Path) -> None:
         save(Answers("csv", "momentum", {"price_file": "prices.csv", "universe": "~/universe.csv"}))
@@ -301,12 +321,6 @@ class TestSaving:
         assert (settings.price_source, settings.benchmark) == (("tiingo",), "QQQ")
         assert settings.picks_file == tmp_path / "elsewhere" / "picks.csv"
         assert overridden(TIINGO, options=options) == ["ALPHA_MONDAY_PRICE_SOURCE (command line)"]
-
-
-@pytest.mark.parametrize("name", [*price_source_names(), *pick_source_names()])
-def test_every_source_of_the_house_says_what_it_is(name: str) -> None:
-    assert about_source(name) != about_source("my-feed")
-    assert len(about_source(name)) <= 56, "it fits a line of a small terminal"
 
 
 def test_no_screen_is_loaded() -> None:

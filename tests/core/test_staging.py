@@ -208,6 +208,7 @@ async def test_taking_away_what_is_not_there_makes_no_file(services: Services, p
 
 async def test_why_nothing_can_be_staged_is_a_sentence(services: Services, conninfo: str, path: Path) -> None:
     assert why_not(services) is None
+    assert why_not(replace(services, settings=Settings(pick_source="manual"))) is None, "it has a file of its own"
     momentum = replace(
         services, settings=Settings(pick_source="momentum", picks_file=path), pick_source=Named("momentum")
     )

@@ -1,13 +1,14 @@
 """The status line never lies: every state has its words."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from core.catch_up import DueKind, NextDue, Report
 from core.leading import LeaderView
 from core.pausing import Pause
+from core.reminder import Reminder
 from core.schedule_view import WhoSchedules
 from core.scheduler_state import Phase, SchedulerState
 from core.trading_calendar import EXCHANGE_ZONE
@@ -108,6 +109,33 @@ def test_a_week_that_was_not_opened_is_told_with_the_key_that_opens_it() -> None
     assert [line.plain for line in told] == [
         "! The week of 2024-11-18 was not opened. n opens it late, if its picks were made in time."
     ]
+
+
+def test_a_week_without_picks_is_told_quietly_before_its_opening_and_loudly_while_it_is_on() -> None:
+    monday = date(2024, 11, 25)
+    opens, ends = (datetime(2024, 11, 25, 9, minute, tzinfo=EXCHANGE_ZONE) for minute in (0, 30))
+    reminded = replace(OPEN, who_schedules=replace(LED, reminder=Reminder(monday, opens, ends)))
+    told = {
+        moment: [line.plain for line in notices(reminded, moment, COMMANDS)]
+        for moment in (opens - timedelta(days=1), opens, ends - timedelta(seconds=1), ends)
+    }
+    before = "Nothing is staged for the week of 2024-11-25, which opens Mon 09:00 ET. n opens the form."
+    on = "! Nothing is staged for the week of 2024-11-25. n opens the form, until 09:30 ET."
+    assert list(told.values()) == [[before], [on], [on], []]
+    [looking] = notices(replace(reminded, mode=Mode.READ_ONLY), opens, COMMANDS)
+    assert looking.plain == "! Nothing is staged for the week of 2024-11-25.", "a key that writes would be of no use"
+    assert notices(replace(reminded, link=Link.LOST), opens, COMMANDS) == [], "nobody knows whether it is so still"
+
+
+def test_picks_that_cannot_be_opened_are_told_literally_and_before_the_opening() -> None:
+    opens = datetime(2024, 11, 25, 9, 0, tzinfo=EXCHANGE_ZONE)
+    problem = "picks.csv, line 2: not BUY or SELL: '[b]\x1b[2J'. Mend it."
+    found = Reminder(date(2024, 11, 25), opens, opens + timedelta(minutes=30), problem)
+    for moment in (opens - timedelta(days=1), opens):
+        [told] = notices(replace(OPEN, who_schedules=replace(LED, reminder=found)), moment, COMMANDS)
+        assert told.plain == (
+            "! The picks for 2024-11-25 cannot be opened: picks.csv, line 2: not BUY or SELL: '[b]␛[2J'. Mend it."
+        )
 
 
 def test_a_connection_that_may_be_unencrypted_is_told_literally() -> None:

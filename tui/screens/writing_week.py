@@ -16,6 +16,7 @@ from core.batches import open_week
 from core.mixing import SIMULATED
 from core.opening_preview import OpeningPreview, preview_opening
 from core.picks.source import PickDraft
+from core.picks.staged_file import MANUAL_PICKS, staging_file
 from core.services import Services
 from core.staging import stage
 from db.errors import AlphaMondayError
@@ -28,7 +29,6 @@ from tui.messages import OpeningPreviewed, WeekWritten, WritingRefused
 from tui.screens.dialog import Dialog
 from tui.words import basis_words
 
-PICK_SOURCE = "manual"
 _LABEL_WIDTH = 11
 _TICKER_WIDTH = 10
 _PRICE_WIDTH = 16
@@ -132,7 +132,7 @@ class StagingScreen(WritingScreen):
 
     def words(self) -> Text:
         picks = Text("\n").join(_pick_words(pick) for pick in self._drafts)
-        path = clean(str(self._services.settings.picks_file), limit=120)
+        path = clean(staging_file(self._services.settings), limit=120)
         return Text.assemble(
             self._outlook.words,
             "\n\n",
@@ -174,7 +174,7 @@ class OpeningScreen(WritingScreen):
 
     async def write(self) -> str:
         is_late = self._preview is not None and self._preview.is_late
-        report = await open_week(self._services, self._run_date, self._drafts, PICK_SOURCE, late=is_late)
+        report = await open_week(self._services, self._run_date, self._drafts, MANUAL_PICKS, late=is_late)
         if report.already_there:
             return f"Another process has opened {self._run_date} with the same picks."
         return f"The batch of {self._run_date} is open{', late' if is_late else ''}."

@@ -8,17 +8,10 @@ from pathlib import Path
 
 from core.picks.registry import pick_source_names
 from core.prices.registry import price_source_names
-from core.settings import LoadedSettings, Settings, SettingsError
-from core.setup import (
-    Answers,
-    Need,
-    overridden,
-    pick_source_needs,
-    price_source_needs,
-    save,
-    settings_with,
-    try_out,
-)
+from core.settings import Settings, SettingsError, is_safe
+from core.settings_layers import LoadedSettings
+from core.setup import Answers, overridden, save, settings_with, try_out
+from core.source_needs import Need, all_needs, names_in, pick_source_needs, price_source_needs
 from db.errors import AlphaMondayError
 from tui.literal import clean
 from tui.output import flush_output, print_error, print_line
@@ -31,15 +24,17 @@ async def setup(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     settings = loaded.settings
     with interruptible():
         print_line("Enter alone takes what stands in brackets; Ctrl-C leaves and changes nothing.")
+        print_line("Of several price sources, separated by commas, the next is asked when one fails.")
         typed: dict[str, str] = {}
         while True:
             answers = _ask_all(settings, typed)
             try:
                 settings = settings_with(answers, env_file)
-                print_line(f"Asking {answers.price_source} ...")
+                print_line(f"Asking {', '.join(answers.price_sources)} ...")
                 flush_output()
                 trial = await try_out(answers, env_file)
-                print_line(trial.message)
+                for each in (trial, *trial.others):
+                    print_line(each.message)
                 file = save(answers, env_file=env_file)
                 break
             except AlphaMondayError as exc:
@@ -51,54 +46,69 @@ async def setup(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     return 0
 
 
-def _ask_all(settings: Settings, keys: dict[str, str]) -> Answers:
-    """Both sources and what each needs; what `settings` hold already is offered. Keeps the `keys` that were typed."""
+def _ask_all(settings: Settings, typed: dict[str, str]) -> Answers:
+    """The sources and what each needs; what `settings` hold already is offered.
+
+    Keeps in `typed` what was answered for providers, which is not offered again in clear.
+    """
     values: dict[str, str] = {}
-    present = settings.price_source[0] if settings.price_source else None
-    price_source = _ask_choice("Price source", price_source_names(), present)
-    _ask_needs(price_source_needs(price_source), settings, values, keys)
-    pick_source = _ask_choice("Pick source", pick_source_names(), settings.pick_source)
-    _ask_needs(pick_source_needs(pick_source), settings, values, keys)
-    asked = {need.field for need in (*price_source_needs(price_source), *pick_source_needs(pick_source))}
-    return Answers(price_source, pick_source, values, {name: key for name, key in keys.items() if name in asked})
+    price_sources = _ask_names("Price source", price_source_names(), settings.price_source)
+    for name in price_sources:
+        _ask_needs(price_source_needs(name), settings, values, typed)
+    [pick_source] = _ask_names(
+        "Pick source", pick_source_names(), (settings.pick_source,) if settings.pick_source else (), most=1
+    )
+    _ask_needs(pick_source_needs(pick_source), settings, values, typed)
+    asked = {need.field for need in all_needs(price_sources, pick_source)}
+    of_providers = {name: text for name, text in typed.items() if name in asked}
+    return Answers(",".join(price_sources), pick_source, values, of_providers)
 
 
-def _ask_choice(what: str, names: Sequence[str], present: str | None) -> str:
-    offered = present if present in names else None
+def _ask_names(what: str, names: Sequence[str], present: Sequence[str], *, most: int | None = None) -> tuple[str, ...]:
+    """At least one of `names`, each once, and `most` of them."""
+    offered = ",".join(present) if all(name in names for name in present) else None
     while True:
-        chosen = _ask(f"{what} ({', '.join(names)})", offered)
-        if chosen in names:
+        chosen = tuple(dict.fromkeys(names_in(_ask(f"{what} ({', '.join(names)})", offered))))
+        if chosen and all(name in names for name in chosen) and (most is None or len(chosen) <= most):
             return chosen
         print_line("Please type one of the names.", error=True)
 
 
-def _ask_needs(needs: Sequence[Need], settings: Settings, values: dict[str, str], keys: dict[str, str]) -> None:
+def _ask_needs(needs: Sequence[Need], settings: Settings, values: dict[str, str], typed: dict[str, str]) -> None:
     for need in needs:
-        if need.is_secret:
-            _ask_key(need, settings, keys)
+        if need.is_of_provider:
+            _ask_of_provider(need, settings, typed)
         else:
             present = getattr(settings, need.field)
             values[need.field] = _ask_needed(need, _ask, None if present is None else str(present))
 
 
-def _ask_key(need: Need, settings: Settings, keys: dict[str, str]) -> None:
-    """A key that is in force already stays where it stands: perhaps in the environment, and not for the disk."""
-    is_present = need.field in keys or need.field.upper() in settings.provider_settings
-    if typed := _ask_needed(need, _ask_hidden, "the present one" if is_present else None):
-        keys[need.field] = typed
+def _ask_of_provider(need: Need, settings: Settings, typed: dict[str, str]) -> None:
+    """What is in force already stays where it stands: a key perhaps in the environment, and not for the disk."""
+    is_present = need.field in typed or need.is_set(settings)
+    ask = _ask_hidden if need.is_secret else _ask_anew
+    if answer := _ask_needed(need, ask, "the present one" if is_present else None):
+        typed[need.field] = answer
 
 
 def _ask_needed(need: Need, ask: Callable[[str, str | None], str], present: str | None) -> str:
     while True:
         hint = f"{need.hint}; empty: {need.if_empty}" if need.if_empty else need.hint
         answer = ask(f"{need.label} ({hint})", present)
-        if answer or present or need.may_be_empty:
+        if answer and need.is_address and not is_safe(answer):
+            print_line("Please give an https address, or http on loopback.", error=True)
+        elif answer or present or need.may_be_empty:
             return answer
-        print_line("Please give an answer.", error=True)
+        else:
+            print_line("Please give an answer.", error=True)
 
 
 def _ask(question: str, present: str | None) -> str:
-    return _answered(input, question, present) or present or ""
+    return _ask_anew(question, present) or present or ""
+
+
+def _ask_anew(question: str, present: str | None) -> str:
+    return _answered(input, question, present)
 
 
 def _ask_hidden(question: str, present: str | None) -> str:

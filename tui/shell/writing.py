@@ -5,37 +5,31 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from pathlib import Path
 
 from core import backfill as backfilling
 from core import batches
 from core.catch_up import Report
-from core.csv_rows import decode_text
 from core.due_work import run_due_work
 from core.health import note_tick
 from core.logs import redacted
 from core.pausing import Pause, read_pause
-from core.picks.file import parse_picks, read_picks_file
 from core.picks.source import PickDraft
 from core.scheduler import Scheduler
 from core.services import Access, Services, open_services, pick_source_called
-from core.settings import LoadedSettings
+from core.settings_layers import LoadedSettings
 from core.stopping import run_until
 from core.trading_calendar import monday_of
 from core.upkeep import Upkeep
 from tui.output import print_json, print_line
-from tui.shell.signals import interruptible
+from tui.shell.given_picks import label_of, pick_source_of, read_given_picks
 
 log = logging.getLogger(__name__)
 UNFINISHED = 3
 _ENDS_WITHIN_S = 1.8
-STANDARD_INPUT = Path("-")
-STANDARD_INPUT_LABEL = "standard input"
 
 
 async def open_(args: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -57,12 +51,13 @@ def _access(args: argparse.Namespace) -> Access:
 async def _drafts(args: argparse.Namespace, services: Services, run_date: date) -> tuple[Sequence[PickDraft], str]:
     """The week's picks and the name of what they came from."""
     if args.picks is not None:
-        weeks = _read_picks(args.picks)
+        weeks = read_given_picks(args.picks)
         if run_date not in weeks:
             raise batches.NotFoundError(
-                f"{str(args.picks)!r} has no picks for the week of {run_date}.", "Add three rows, or name another week."
+                f"{label_of(args.picks)} has no picks for the week of {run_date}.",
+                "Add three rows, or name another week.",
             )
-        return weeks[run_date], "file"
+        return weeks[run_date], pick_source_of(args.picks)
     if args.source is not None:
         source = pick_source_called(args.source, services.settings, services.calendar, services.sources)
     else:
@@ -70,17 +65,9 @@ async def _drafts(args: argparse.Namespace, services: Services, run_date: date) 
     return await source.picks(run_date), source.name
 
 
-def _read_picks(path: Path) -> dict[date, tuple[PickDraft, ...]]:
-    if path == STANDARD_INPUT:
-        with interruptible():
-            given = sys.stdin.buffer.read()
-        return parse_picks(decode_text(given, STANDARD_INPUT_LABEL), STANDARD_INPUT_LABEL)
-    return read_picks_file(path)
-
-
 async def backfill(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens the weeks of a file and writes their due days."""
-    weeks = _read_picks(args.picks)
+    weeks = read_given_picks(args.picks)
     chosen = {
         run_date: drafts
         for run_date, drafts in weeks.items()

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.logs import quieten_libraries
 from core.picks.check import check_picks
 from core.picks.llm import LlmPicks, Market
 from core.picks.llm_endpoint import LARGEST_BODY, Patience
@@ -360,6 +361,7 @@ async def test_nobody_else_is_told(
         if is_noted and event in ("socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen"):
             reached.append(args[-1] if event == "socket.connect" else args[0])
 
+    quieten_libraries()  # as the program does before it asks anybody
     is_noted = True
     sys.addaudithook(noted)  # it cannot be taken away again
     with caplog.at_level(logging.DEBUG):

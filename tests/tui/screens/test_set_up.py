@@ -17,8 +17,10 @@ from textual.widgets import Input
 import tui.app
 from core.backfill import backfill
 from core.logs import log_to_file
+from core.plugins import MissingExtraError
 from core.prices.source import UnavailableError
-from core.settings import Layers, Settings, load_settings, user_settings_file
+from core.settings import Settings, user_settings_file
+from core.settings_layers import Layers, load_settings
 from core.setup import Answers, Trial
 from tests.fakes import FixedClock, ScriptedPrices
 from tests.loopback import Loopback, Request, json_reply, serving
@@ -149,10 +151,10 @@ def no_key_on(pilot: Pilot[Any]) -> None:
     assert "marker" not in shown(pilot.app) + pilot.app.export_screenshot()
 
 
-async def test_from_nothing_to_a_live_price_by_keyboard_alone(tiingo: Loopback, tmp_path: Path, log_file: Path) -> None:
+async def test_from_nothing_to_a_live_price_by_keyboard_alone(tiingo: Loopback, log_file: Path) -> None:
     app = app_of()
     async with set_up(app) as pilot:
-        await sees(pilot, "Prices come from", "▸ tiingo", "Tiingo key", "▸ file", str(tmp_path / "data")[:20])
+        await sees(pilot, "Prices come from", "▸ tiingo", "Tiingo key", "▸ manual")
         await pilot.press("enter")
         await sees(pilot, "! Tiingo key is still to be filled in: the API token of your account at tiingo.com.")
         await pilot.press(*"marker-wrong", "enter")
@@ -173,8 +175,8 @@ async def test_from_nothing_to_a_live_price_by_keyboard_alone(tiingo: Loopback, 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     settings = load_settings().settings
     assert settings.provider("tiingo", "KEY") == KEY
-    assert (settings.price_source, settings.pick_source) == (("tiingo",), "file")
-    assert settings.picks_file == tmp_path / "data" / "picks.csv"
+    assert (settings.price_source, settings.pick_source) == (("tiingo",), "manual")
+    assert settings.picks_file is None, "it keeps a file of its own in the data directory"
     assert "marker" not in text_of(log_file)
 
 
@@ -185,10 +187,10 @@ async def test_by_mouse(tiingo: Loopback) -> None:
         await sees(pilot, "There are no batches yet.", "Press u to set one up")
         await click_on(pilot, "choose where prices and picks come from")
         await until(pilot, lambda: isinstance(app.screen, SetUpScreen), "the form")
-        await click_on(pilot, "simulated   invented")
+        await click_on(pilot, "simulated      invented")
         await sees(pilot, "▸ simulated")
         assert not field(pilot, "tiingo_key").display
-        await click_on(pilot, "tiingo      closes")
+        await click_on(pilot, "tiingo         closes")
         await click_on(pilot, "momentum    ranked")
         await sees(pilot, "▸ momentum", "Universe")
         await click_on(pilot, "file        picks")
@@ -273,15 +275,17 @@ async def test_files_are_looked_for_while_typing(tmp_path: Path) -> None:
     prices, picks = tmp_path / "prices.csv", tmp_path / "picks.csv"
     picks.write_text("run_date,ticker,action,reasoning\n2024-11-18,KO,BUY\n", encoding="utf-8")
     async with set_up(app_of()) as pilot:
-        await sees(pilot, "not there yet")
-        await pilot.press("shift+tab", "k", "k", "tab", *"prices")
+        await pilot.press("tab", "tab", "k", "k")
+        await pilot.press("tab")
+        await sees(pilot, "▸ file", str(tmp_path / "data")[:20], "not there yet")
+        await pilot.press("shift+tab", "shift+tab", "shift+tab", "shift+tab", "k", "k", "tab", *"prices")
         await sees(pilot, "▸ csv", "! no such file · CSV of date,symbol,close")
         await pilot.press("ctrl+u", ".")
         await sees(pilot, "! this is a directory")
         await pilot.press("ctrl+u", *"prices.csv", "enter")
         await sees(pilot, "cannot read", "prices.cs")
         prices.write_text(CSV, encoding="utf-8")
-        await pilot.press("tab", "tab", "ctrl+u", *"picks.csv")
+        await pilot.press("tab", "tab", "tab", "ctrl+u", *"picks.csv")
         await sees(pilot, "✓ found · CSV of run_date")
         await pilot.press("ctrl+s")
         await sees(pilot, "line 2: 3 fields, the header has 4")
@@ -307,15 +311,17 @@ async def test_what_is_set_already_stands_in_the_form_but_for_keys(
     (tmp_path / "universe.csv").write_text("ticker\nKO\nPEP\nXOM\n", encoding="utf-8")
     (tmp_path / "old.csv").write_text(CSV, encoding="utf-8")
     async with set_up(app_of(), (120, 40), opens_itself=False) as pilot:
-        await sees(pilot, "several now (tiingo, csv); saving leaves one", "set; leave empty to keep it", "▸ momentum")
+        await sees(pilot, "If it fails ▌ csv", "set; leave empty to keep it", "▸ momentum")
         assert value(pilot, "tiingo_key") == ""
         assert value(pilot, "universe") == str(tmp_path / "universe.csv")
         await pilot.press("enter")
         await sees(
             pilot,
             CLOSED,
+            "! csv answers, but has no close of SPY",
             "Set elsewhere too, where it wins over the file: ALPHA_MONDAY_PRICE_SOURCE (environment), "
-            "ALPHA_MONDAY_PICK_SOURCE (environment), ALPHA_MONDAY_UNIVERSE (environment)",
+            "ALPHA_MONDAY_PICK_SOURCE (environment), ALPHA_MONDAY_PRICE_FILE (environment), "
+            "ALPHA_MONDAY_UNIVERSE (environment)",
         )
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen), "the end of the form")
@@ -440,7 +446,7 @@ async def test_hostile_names_and_answers_are_shown_and_do_nothing(
 ) -> None:
     offered(f"feed {text}", ScriptedPrices({}, failure=UnavailableError(f"No: {text}", f"Try {text}")))
     async with set_up(app_of(), (120, 40)) as pilot:
-        await pilot.press("shift+tab", "j")
+        await pilot.press("shift+tab", "j", "j")
         assert form(pilot).query_one("#prices", Choices).name_chosen == f"feed {text}"
         await pilot.press("enter")
         await sees(pilot, "! ")
@@ -454,7 +460,7 @@ async def test_a_source_that_repeats_its_key_does_not_show_it(
 ) -> None:
     offered("leaky", ScriptedPrices({}, failure=UnavailableError(f"GET ?key={KEY}: 503", f"Look at {KEY}.")))
     async with set_up(app_of()) as pilot:
-        await pilot.press("shift+tab", "j", "tab", *KEY, "enter")
+        await pilot.press("shift+tab", "j", "j", "tab", *KEY, "enter")
         await sees(pilot, "GET ?key=***: 503", "Look at ***.")
         no_key_on(pilot)
         logging.getLogger("somewhere").error("GET %s", KEY)
@@ -465,13 +471,15 @@ async def test_a_source_that_repeats_its_key_does_not_show_it(
 
 async def test_everything_fits_a_small_terminal(tiingo: Loopback) -> None:
     async with set_up(app_of()) as pilot:
+        await sees(pilot, "↑ ↓ choose")
+        before = shown(pilot.app).splitlines()
+        assert any("momentum    ranked by momentum among the tickers of a file" in line for line in before)
         await pilot.press(*KEY, "enter")
         await sees(pilot, CLOSED)
         lines = shown(pilot.app).splitlines()
         assert any("╭─ Set up" in line for line in lines)
         assert any("↵ save  Esc cancel" in line for line in lines)
-        assert any("momentum    ranked by momentum among the tickers of a file" in line for line in lines)
-        for line in lines:
+        for line in [*before, *lines]:
             assert "…" not in line.strip("│ "), "nothing is cut off"
 
 
@@ -484,3 +492,60 @@ async def test_pasting_a_key_takes_nothing_that_commands(tiingo: Loopback) -> No
         await pilot.press("enter")
         await sees(pilot, CLOSED)
         assert tiingo.requests[0].headers["authorization"] == f"Token {KEY}"
+
+
+async def test_a_chain_is_typed_tried_and_saved_and_stands_there_the_next_time(
+    tiingo: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prices.csv").write_text("date,symbol,close\n2024-11-20,SPY,590.10\n", encoding="utf-8")
+    app = app_of()
+    async with set_up(app, (120, 40)) as pilot:
+        await pilot.press(*KEY, "tab", *"csv, oops")
+        await sees(pilot, "! no source is called oops", "Price file")
+        await pilot.press("enter")
+        await sees(pilot, "! Price file is still to be filled in")
+        await pilot.press(*"prices.csv", "enter")
+        await sees(pilot, "no price source is called 'oops'")
+        await pilot.press("tab", "tab", "ctrl+u", *"csv, tiingo", "enter")
+        await sees(pilot, CLOSED, "✓ csv: SPY closed at 590.10 on 2024-11-20")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen), "the end of the form")
+        await sees(pilot, "tiingo → csv")
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, SetUpScreen), "the form")
+        await sees(pilot, "If it fails ▌ csv", "✓ found")
+    settings = load_settings().settings
+    assert (settings.price_source, settings.price_file) == (("tiingo", "csv"), tmp_path / "prices.csv")
+
+
+async def test_a_model_is_named_with_its_address_and_what_is_secret_in_it_is_not_shown(
+    tiingo: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHA_MONDAY_LLM_URL", "https://ann:marker-password@models.test/v1")
+    async with set_up(app_of(), (120, 40)) as pilot:
+        await pilot.press(*KEY, "tab", "tab", "k")
+        await sees(pilot, "▸ llm", "Model's key", "empty: none, as of a server on this machine", "Address")
+        assert value(pilot, "llm_url") == ""
+        await sees(pilot, "set; leave empty to keep it")
+        no_key_on(pilot)
+        await pilot.press("enter")
+        await sees(pilot, "! Model is still to be filled in: its name, as the server calls it.")
+        await pilot.press(*"llama", "tab", "tab", *"http://models.test", "enter")
+        await sees(pilot, "ALPHA_MONDAY_LLM_URL", "must be an https address, or http on loopback")
+        no_key_on(pilot)
+    assert not user_settings_file().exists()
+
+
+async def test_a_missing_extra_is_told_with_what_installs_it(tiingo: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise MissingExtraError(
+            "price source yahoo needs the package yfinance", "Run: pip install 'alpha-monday[yahoo]'"
+        )
+
+    monkeypatch.setattr("core.plugins.Registry.make", missing)
+    async with set_up(app_of()) as pilot:
+        await pilot.press("shift+tab", "j")
+        await sees(pilot, "▸ yahoo", "but an extra")
+        assert not field(pilot, "tiingo_key").display
+        await pilot.press("enter")
+        await sees(pilot, "needs the package yfinance", "Run: pip install 'alpha-monday[yahoo]'")

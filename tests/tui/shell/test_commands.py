@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from core.settings_layers import FIELDS
 from core.trading_calendar import TradingCalendar
@@ -82,13 +83,18 @@ class TestDoctor:
         assert "PROBLEM  price source csv: " in plain
         assert wrong["price source csv"]["remedy"] in plain
 
-    def test_each_source_of_the_chain_has_a_line_of_its_own(
-        self, market: Market, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.fixture
+    def up_to_date(self, market: Market) -> Market:
+        """The market with a price file that reaches to today."""
         calendar = TradingCalendar()
         today = calendar.exchange_date(datetime.now(UTC))
         days = [day.isoformat() for day in calendar.sessions(today - timedelta(days=12), today)]
         write_csv(market.prices, ("date", "symbol", "close"), [(day, "SPY", "1") for day in days])
+        return market
+
+    def test_each_source_of_the_chain_has_a_line_of_its_own(
+        self, up_to_date: Market, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("ALPHA_MONDAY_PRICE_SOURCE", "tiingo,csv")
         told = alpha_monday("doctor", "--json")
         assert told.code == 1
@@ -97,10 +103,28 @@ class TestDoctor:
         assert "ALPHA_MONDAY_TIINGO_KEY" in checks["price source tiingo"]["message"]
         assert checks["price source csv"]["ok"]
 
-    def test_a_chain_of_sources_that_do_not_go_together(self, market: Market, alpha_monday: CommandLine) -> None:
-        checks = alpha_monday("doctor", "--json", "--price-source", "simulated,csv").json["checks"]
-        names = [check["name"] for check in checks if "price source" in check["name"] and not check["ok"]]
-        assert "price source csv" in names, "its file ends in 2020"
+    def test_sources_that_are_well_and_do_not_go_together(self, up_to_date: Market, alpha_monday: CommandLine) -> None:
+        told = alpha_monday("doctor", "--json", "--price-source", "simulated,csv").json["checks"]
+        checks = {check["name"]: check for check in told if check["name"].startswith("price source")}
+        assert [name for name, check in checks.items() if check["ok"]] == ["price source simulated", "price source csv"]
+        assert "Simulated prices" in checks["price sources"]["message"]
+
+    def test_how_a_source_fared_for_the_schedulers_is_told(
+        self, up_to_date: Market, alpha_monday: CommandLine, conninfo: str
+    ) -> None:
+        noted = {
+            "is_failing": True, "succeeded_at": "2020-01-06T14:05:00+00:00", "quota_left": 7,
+            "failure": "\x1b]0;gotcha\x07",
+        }  # fmt: skip
+        with psycopg.connect(conninfo) as connection:
+            connection.execute(
+                "insert into scheduler_state (name, value) values ('source:prices:csv', %s)", (Jsonb(noted),)
+            )
+        [check] = [each for each in alpha_monday("doctor", "--json").json["checks"] if each["name"].endswith(" csv")]
+        assert check["ok"]
+        assert "questions left after the schedulers' last: 7" in check["message"]
+        assert "it fails the schedulers, since 2020-01-06 09:05 exchange time: " in check["message"]
+        assert "gotcha" in alpha_monday("doctor").out
 
     def test_no_price_source(self, market: Market, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("ALPHA_MONDAY_PRICE_SOURCE")

@@ -79,7 +79,8 @@ def test_latest(replayed: Market, alpha_monday: CommandLine) -> None:
 
 def test_show(replayed: Market, alpha_monday: CommandLine) -> None:
     told = alpha_monday("show", "2020-01-06", "--json").json
-    assert list(told) == ["batch", "picks", "checkpoints"]
+    assert list(told) == ["batch", "picks", "checkpoints", "stopped"]
+    assert told["stopped"] == []
     check_batch(told["batch"])
     assert told["batch"]["benchmark_initial_price"] == str(price_of("SPY", date(2020, 1, 3)))
     assert [list(pick) for pick in told["picks"]] == [PICK] * 3

@@ -5,6 +5,7 @@ import pty
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from core.settings import load_settings, user_settings_file
+from core.settings import user_settings_file
+from core.settings_layers import load_settings
 from tests.loopback import Loopback, Request, json_reply, reply, serving
 from tests.tui.shell.conftest import PROGRAM, CommandLine
 
 KEY = "marker-key-4711"
 PATIENCE_S = 20
+PRICE_SOURCES = "Price source (alpaca, alpha_vantage, csv, simulated, tiingo, yahoo)"
 
 
 def last_close(request: Request) -> bytes:
@@ -55,7 +58,7 @@ def test_a_failed_test_is_told_and_asked_again(tiingo: Loopback, alpha_monday: C
     assert outcome.code == 0
     assert "tiingo does not accept the key: HTTP 401." in outcome.err
     assert "Nothing was written. Please answer again." in outcome.err
-    assert "Price source (csv, simulated, tiingo) [tiingo]: " in outcome.out, "what was answered is offered"
+    assert f"{PRICE_SOURCES} [tiingo]: " in outcome.out, "what was answered is offered"
     assert "marker" not in outcome.out + outcome.err
     assert load_settings().settings.provider("tiingo", "KEY") == KEY
 
@@ -97,6 +100,53 @@ def test_a_second_run_offers_what_is_in_force(tiingo: Loopback, alpha_monday: Co
     assert f"[{anywhere / 'mine.csv'}]" in outcome.out
     assert "[the present one]" in outcome.out
     assert sorted(user_settings_file().read_text().splitlines()) == sorted(before.splitlines())
+
+
+def test_a_chain_is_asked_for_all_that_it_needs_and_stays_one(
+    tiingo: Loopback, alpha_monday: CommandLine, anywhere: Path
+) -> None:
+    (anywhere / "prices.csv").write_text("date,symbol,close\n2024-01-02,SPY,1\n")
+    outcome = alpha_monday("setup", stdin=typed("tiingo, oops", "tiingo, csv,tiingo", KEY, "prices.csv", "manual"))
+    assert outcome.code == 0
+    assert outcome.err == "Please type one of the names.\n"
+    assert "Asking tiingo, csv ..." in outcome.out
+    assert "tiingo: SPY closed at 467.28 on " in outcome.out
+    assert "csv answers, but has no close of SPY" in outcome.out
+    settings = load_settings().settings
+    assert (settings.price_source, settings.pick_source) == (("tiingo", "csv"), "manual")
+    before = user_settings_file().read_text()
+    again = alpha_monday("setup", stdin=typed("", "", "", "file,manual", ""))
+    assert f"{PRICE_SOURCES} [tiingo,csv]: " in again.out
+    assert again.err == "Please type one of the names.\n", "picks come from one source"
+    assert sorted(user_settings_file().read_text().splitlines()) == sorted(before.splitlines())
+
+
+def test_a_model_is_asked_for_by_name_key_and_address(alpha_monday: CommandLine) -> None:
+    url = "https://models.test/v1"
+    outcome = alpha_monday("setup", stdin=typed("simulated", "llm", "", "llama", "marker-key", "models.test", url))
+    assert outcome.code == 0
+    assert outcome.err == "Please give an answer.\nPlease give an https address, or http on loopback.\n"
+    assert "marker" not in outcome.out
+    settings = load_settings().settings
+    assert (settings.llm_model, settings.provider("llm", "KEY")) == ("llama", "marker-key")
+    assert settings.provider("llm", "URL") == url
+    before = user_settings_file().read_text()
+    again = alpha_monday("setup", stdin=typed("", "", "", "", ""))
+    assert (again.code, again.err) == (0, "")
+    assert "Model (its name, as the server calls it) [llama]: " in again.out
+    assert "Address (of a server that speaks OpenAI's protocol; empty: OpenAI's own) [the present one]: " in again.out
+    assert "marker" not in again.out
+    assert sorted(user_settings_file().read_text().splitlines()) == sorted(before.splitlines())
+
+
+def test_a_missing_extra_is_told_with_what_installs_it(
+    alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "yfinance", None)
+    outcome = alpha_monday("setup", stdin=typed("yahoo", "manual"))
+    assert outcome.code == 1
+    assert "pip install 'alpha-monday[yahoo]'" in outcome.err
+    assert not user_settings_file().exists()
 
 
 def test_a_key_of_the_environment_stays_there(
@@ -148,9 +198,9 @@ class Terminal:
     def answer_all(self) -> None:
         """Answers each question once it is asked: what is typed ahead of a hidden one is thrown away."""
         for question, answer in (
-            ("Price source (csv, simulated, tiingo): ", "tiingo"),
+            (f"{PRICE_SOURCES}: ", "tiingo"),
             ("hidden: ", KEY),
-            ("Pick source (file, momentum): ", "file"),
+            ("Pick source (file, llm, manual, momentum): ", "file"),
             ("Picks file (", ""),
         ):
             self.until(question)
@@ -196,9 +246,9 @@ class TestInATerminal:
         assert "Next: alpha-monday" in terminal.shown
         assert KEY not in terminal.shown
 
-    @pytest.mark.parametrize("question", ["tiingo): ", "hidden: "])
+    @pytest.mark.parametrize("question", ["yahoo): ", "hidden: "])
     def test_ctrl_c_leaves_at_once(self, terminal: Terminal, question: str) -> None:
-        terminal.until("tiingo): ")
+        terminal.until("yahoo): ")
         if question == "hidden: ":
             terminal.type("tiingo\n")
         terminal.until(question)
