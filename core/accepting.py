@@ -50,10 +50,20 @@ async def all_doubtful(connection: AsyncConnection[Any]) -> list[tuple[date, Mov
     ]
 
 
+async def doubtful_moves(services: Services, run_date: date) -> tuple[Move, ...]:
+    """The moves that a batch's days wait on and that nobody has taken at their word, each once, oldest day first.
+
+    Raises NotFoundError.
+    """
+    batch = await find(services, run_date)
+    async with services.database.snapshot() as connection:
+        return await _unaccepted(connection, batch.id)
+
+
 async def accept(
-    services: Services, run_date: date, who: str, *, symbols: Iterable[str] = (), reason: str = ""
+    services: Services, run_date: date, who: str, *, moves: Iterable[Move] | None = None, reason: str = ""
 ) -> tuple[Move, ...]:
-    """Takes the moves that a batch's days wait on at their word, all of them or those of `symbols`; gives them.
+    """Takes the moves that a batch's days wait on at their word, all of them or those like `moves`, and gives them.
 
     Each is an event, and the days are tried again at once. A move of another size is another move and waits anew.
     Raises NotFoundError, or NotPossibleError if the batch has ended, nothing waits, or the reason is too long.
@@ -61,20 +71,18 @@ async def accept(
     reason = reason.strip()
     if len(reason) > REASON_LIMIT or "\0" in reason or not is_unicode(reason):
         raise NotPossibleError(f"A reason is at most {REASON_LIMIT} characters in UTF-8.", "Shorten it.")
-    batch, only = await find(services, run_date), frozenset(symbols)
+    batch, wanted = await find(services, run_date), None if moves is None else tuple(moves)
     async with services.database.transaction() as connection:
         [locked] = await batches.lock(connection, [batch.id])
         if locked.status is not BatchStatus.ACTIVE:
             raise NotPossibleError(
                 f"The batch of {run_date} is {locked.status} already.", "Completed and failed are both final."
             )
-        waiting = [move for day in await _doubtful_days(connection, batch.id) for move in day.moves]
-        before = (await accepted_moves(connection, [batch.id])).get(batch.id, ())
-        moves = _distinct(move for move in without_accepted(waiting, before) if not only or move.symbol in only)
-        if not moves:
-            named = f" of {', '.join(sorted(only))}" if only else ""
+        waiting = await _unaccepted(connection, batch.id)
+        taken = tuple(move for move in waiting if wanted is None or any(move.is_like(other) for other in wanted))
+        if not taken:
             raise NotPossibleError(
-                f"No move{named} waits for a word in the batch of {run_date}.",
+                f"No {'' if wanted is None else 'such '}move waits for a word in the batch of {run_date}.",
                 f"alpha-monday show {run_date} tells what its days wait for.",
             )
         await events.insert(
@@ -86,12 +94,12 @@ async def accept(
                     EventType.MOVE_ACCEPTED,
                     json.dumps({**move.payload(), "who": who, "reason": reason}),
                 )
-                for move in moves
+                for move in taken
             ],
         )
         await checkpoints.try_again(connection, batch.id, services.clock.now())
         await events.notify(connection, [run_date])
-    return moves
+    return taken
 
 
 async def _doubtful_days(connection: AsyncConnection[Any], batch_id: UUID) -> tuple[DoubtfulDay, ...]:
@@ -107,9 +115,9 @@ def _moves_in(evidence: Any) -> tuple[Move, ...]:
     return tuple(move for payload in told if isinstance(payload, dict) and (move := move_in(payload)) is not None)
 
 
-def _distinct(moves: Iterable[Move]) -> tuple[Move, ...]:
+async def _unaccepted(connection: AsyncConnection[Any], batch_id: UUID) -> tuple[Move, ...]:
+    accepted = (await accepted_moves(connection, [batch_id])).get(batch_id, ())
     found: list[Move] = []
-    for move in moves:
-        if not any(move.is_like(other) for other in found):
-            found.append(move)
+    for move in (move for day in await _doubtful_days(connection, batch_id) for move in day.moves):
+        found += without_accepted([move], (*accepted, *found))
     return tuple(found)

@@ -35,7 +35,9 @@ class DueBatch:
     active: ActiveBatch
     days: tuple[date, ...]
     tried: frozenset[date] = frozenset()
-    """Those of its days that had to wait for a close when they were tried the last time."""
+    """Those of its days that were tried before and had to wait."""
+    lacking: frozenset[date] = frozenset()
+    """Those of `tried` that the last answers had no close for; an outage was no look at a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +107,7 @@ def plan(
         # A try that is still to come was made by a clock that ran ahead; nobody rests for it.
         if rest_until is not None and waiting.last_tried_at <= rest_until < waiting.next_try_at
     }
-    tried = {
-        (waiting.batch_id, waiting.checkpoint_date)
-        for waiting in existing.waiting
-        if waiting.cause == WaitCause.CLOSE_MISSING  # an outage was no look at the day
-    }
+    causes = {(waiting.batch_id, waiting.checkpoint_date): waiting.cause for waiting in existing.waiting}
     due: list[DueBatch] = []
     resting = 0
     for active in existing.active:
@@ -124,8 +122,9 @@ def plan(
         else:
             to_write = days
         if to_write:
-            before = frozenset(day for day in to_write if (active.batch.id, day) in tried)
-            due.append(DueBatch(active, to_write, before))
+            before = {day: causes[key] for day in to_write if (key := (active.batch.id, day)) in causes}
+            lacking = frozenset(day for day, cause in before.items() if cause == WaitCause.CLOSE_MISSING)
+            due.append(DueBatch(active, to_write, frozenset(before), lacking))
         if len(days) < len(unwritten):
             candidates.append(NextDue(DueKind.CHECKPOINT, rules.due_at(calendar, unwritten[len(days)])))
     return Plan(

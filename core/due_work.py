@@ -146,7 +146,7 @@ async def weeks_due(services: Services, planned: Plan) -> list[Week]:
         accepted = await accepted_moves(connection, ids)
     weeks = [Week.of_active(due.active, picks[due.active.batch.id], due.days, services.calendar) for due in planned.due]
     for due, week in zip(planned.due, weeks, strict=True):
-        week.tried = due.tried
+        week.tried = due.lacking
         week.accepted = accepted.get(due.active.batch.id, ())
     return weeks
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from core.prices.source import (
     MalformedError,
@@ -15,6 +16,7 @@ from core.prices.source import (
     UnavailableError,
 )
 from core.services import Services
+from core.weeks import WaitCause
 from db import problems as rows
 from db.events import EventType
 from db.records import BatchWaitingDay, LoggedEvent
@@ -30,11 +32,18 @@ _WORD = re.compile(r"[A-Z0-9.\-]+")
 
 
 class ProblemKind(StrEnum):
-    """What went wrong: a Monday unopened, a day that waits or was skipped for a close, a baseline changed, a source."""
+    """What went wrong, or waits for an operator.
+
+    A Monday unopened, picks that were refused; a day that waits, or that was skipped for a close, a symbol that trades
+    no more; a move that is hard to believe, a baseline changed, a source that fails.
+    """
 
     MISSED = "missed"
+    PICKS_REFUSED = "picks_refused"
     WAITING = "waiting"
     NO_CLOSE = "no_close"
+    STOPPED_TRADING = "stopped_trading"
+    DOUBTFUL_MOVE = "doubtful_move"
     BASELINE_REVISED = "baseline_revised"
     OUTAGE = "outage"
 
@@ -43,9 +52,11 @@ class ProblemKind(StrEnum):
 class Problem:
     """One thing to know. `cause` is a stable code, `detail` a sentence that may hold words from outside.
 
-    `at` is when it was noted, and since when a waiting day or outage stands. A fold of `count` missed Mondays
+    `at` is when it was noted, and since when what waits stands. `checkpoint_date` is the last session of a symbol
+    that trades no more. A fold of `count` missed Mondays
     carries the newest one's `run_date`, time and detail; the others are the weeks right before it. An outage counts
-    the days it holds up, and names week and day only where all of them share it.
+    the days it holds up, and names week and day only where all of them share it. A doubtful move counts the days of
+    its batch that wait for an operator's word on it, and names the first.
     """
 
     kind: ProblemKind
@@ -70,9 +81,9 @@ async def problems(services: Services, since: datetime | None) -> tuple[Problem,
     async with services.database.snapshot() as connection:
         waiting = await rows.standing(connection)
         missed = await rows.missed(connection, since)
-        noted = await rows.price_problems(connection, since, MOST)
+        noted = await rows.noted(connection, since, MOST)
     standing = _newest_first(standing_problems(waiting))
-    happened = _newest_first([*fold_missed(missed), *map(_price_problem, noted)])
+    happened = _newest_first([*fold_missed(missed), *map(_noted_problem, noted)])
     return tuple(_newest_first([*standing, *happened][:MOST]))
 
 
@@ -84,11 +95,17 @@ def _newest_first(found: Iterable[Problem]) -> list[Problem]:
 
 
 def standing_problems(waiting: Iterable[BatchWaitingDay]) -> Iterator[Problem]:
-    """Each day that waits for a close, and one outage for all days that blame a source in the same words."""
+    """Each day that waits for a close, and one problem for all days that wait for the same thing.
+
+    That is a source which they blame in the same words, or an operator's word on a move of their batch's.
+    """
     outages: dict[tuple[str, str], list[BatchWaitingDay]] = {}
+    doubts: dict[tuple[UUID, str], list[BatchWaitingDay]] = {}
     for day in waiting:
         if day.cause in SOURCE_CODES:
             outages.setdefault((day.cause, day.detail), []).append(day)
+        elif day.cause == WaitCause.DOUBTFUL_MOVE:
+            doubts.setdefault((day.batch_id, day.detail), []).append(day)
         else:
             yield Problem(
                 ProblemKind.WAITING,
@@ -110,6 +127,19 @@ def standing_problems(waiting: Iterable[BatchWaitingDay]) -> Iterator[Problem]:
             (),
             cause,
             detail,
+            len(days),
+            min(day.next_try_at for day in days),
+        )
+    for days in doubts.values():
+        first = min(days, key=lambda day: day.checkpoint_date)
+        yield Problem(
+            ProblemKind.DOUBTFUL_MOVE,
+            min(day.first_tried_at for day in days),
+            first.run_date,
+            first.checkpoint_date,
+            _named(first),
+            first.cause,
+            first.detail,
             len(days),
             min(day.next_try_at for day in days),
         )
@@ -138,8 +168,29 @@ def fold_missed(missed: Sequence[LoggedEvent]) -> Iterator[Problem]:
         yield fold
 
 
-def _price_problem(event: LoggedEvent) -> Problem:
+def _noted_problem(event: LoggedEvent) -> Problem:
     payload = event.payload
+    if event.event_type == EventType.PICKS_ANSWERED:
+        return Problem(
+            ProblemKind.PICKS_REFUSED,
+            event.created_at,
+            event.run_date,
+            None,
+            (),
+            event.event_type,
+            f"{_text(payload, 'pick_source')}: {_text(payload, 'detail')}",
+        )
+    if event.event_type == EventType.SYMBOL_STOPPED:
+        symbol, sources = _text(payload, "symbol"), _texts(payload, "sources")
+        return Problem(
+            ProblemKind.STOPPED_TRADING,
+            event.created_at,
+            event.run_date,
+            _date(payload, "last_session"),
+            (symbol,),
+            event.event_type,
+            f"the last close of {symbol} is that of {_text(payload, 'last_session')}, from {', '.join(sources)}",
+        )
     if event.event_type == EventType.BASELINE_REVISED:
         stored, answered = _text(payload, "stored"), _text(payload, "answered")
         return Problem(

@@ -10,9 +10,12 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from core import metrics
+from core.batch_log import ServedSpell, StoppedSymbol, served_spells, stopped_symbols
 from core.batches import Origin, find, origin_of
+from core.facts import text_in
 from core.services import Services
 from core.trading_calendar import batch_days
+from core.weeks import WaitCause
 from db import batches, checkpoints, events
 from db.events import EventType
 from db.records import (
@@ -56,11 +59,15 @@ class BatchPage:
 
 @dataclass(frozen=True, slots=True)
 class PriceTrace:
-    """Where a stored price came from: raw closes at both ends and the split factor between, as the source sent them."""
+    """Where a stored price came from: raw closes at both ends and the split factor between, as the source sent them.
+
+    `quoted_as` is the name under which the later close was quoted, where the symbol was renamed.
+    """
 
     baseline: str
     close: str
     split_factor: str
+    quoted_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,24 @@ class BatchDetail:
     def latest_computed(self) -> Day | None:
         """The newest day that has prices."""
         return next((day for day in reversed(self.days) if day.metrics), None)
+
+    @property
+    def served(self) -> tuple[ServedSpell, ...]:
+        """Every source that served prices, in the order of its days."""
+        return served_spells(
+            self.source, ((day.checkpoint.checkpoint_date, day.source) for day in self.days if day.metrics)
+        )
+
+    @property
+    def stopped(self) -> tuple[StoppedSymbol, ...]:
+        """The symbols that trade no more."""
+        latest = self.latest_computed
+        return stopped_symbols(self.events, latest.checkpoint.checkpoint_date if latest else None)
+
+    @property
+    def awaits_word(self) -> bool:
+        """Whether a day waits until an operator has looked at a move that is hard to believe."""
+        return any(day.cause == WaitCause.DOUBTFUL_MOVE for day in self.waiting)
 
     def excess_pct(self, day: Day) -> Decimal | None:
         """The mean over the picks of the action-adjusted excess on `day`, None where it was skipped."""
@@ -224,7 +249,12 @@ def _traces(closes: object) -> Mapping[str, PriceTrace]:
     if not isinstance(closes, Mapping):
         return {}
     return {
-        symbol: PriceTrace(*(str(ends.get(name, "")) for name in ("baseline", "close", "split_factor")))
+        symbol: PriceTrace(
+            str(ends.get("baseline", "")),
+            str(ends.get("close", "")),
+            str(ends.get("split_factor", "")),
+            text_in(ends, "quoted_as") or None,
+        )
         for symbol, ends in closes.items()
         if isinstance(ends, Mapping)
     }

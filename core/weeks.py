@@ -103,7 +103,7 @@ class Week:
     """A week's due work, from an active batch or from picks still to be opened, filled in answer by answer.
 
     `open_before` is when a week that opens by itself may no longer be opened; None where an operator opens it.
-    `tried` are the days that had to wait for a close when they were tried the last time.
+    `tried` are the days that were tried before, and that the answers then had no close for.
     `accepted` are the moves of its symbols that an operator took at their word, `account` how its picks came to be.
     """
 
@@ -262,14 +262,14 @@ class Week:
 
     @property
     def questionable(self) -> frozenset[str]:
-        """The symbols whose closes in some answer lack an open day, or moved beyond all likelihood."""
+        """The symbols whose closes in some answer lack an open day or the baseline, or moved beyond all likelihood."""
         moved = {move.symbol for moves in self._doubtful.values() for move in moves}
         return frozenset(moved).union(
             symbol
             for history in self._histories
             for day in self.open_days
             for symbol in self.symbols
-            if history.close(symbol, day) is None
+            if history.close(symbol, day) is None or history.close(symbol, self.baseline_date) is None
         )
 
     def _judge(self, day: date, rules: Rules, calendar: TradingCalendar, now: datetime) -> SkippedDay | Delay:
@@ -290,14 +290,14 @@ class Week:
                 WaitCause.BASELINE_MISSING,
                 f"{', '.join(sources)} has closes on {day} but not all of the baseline {self.baseline_date}",
             )
-        if len(missing) == len(self.symbols) and any(
-            history.has_close_after(self.benchmark, day) for history in self._histories
-        ):
+        # A provider may send half an answer once; what is written for ever takes a second look.
+        may_skip = day in self.tried or all(history.is_taken_at_its_word for history in self._histories)
+        is_passed_over = any(history.has_close_after(self.benchmark, day) for history in self._histories)
+        if may_skip and is_passed_over and len(missing) == len(self.symbols):
             return SkippedDay(day, SkipReason.BENCHMARK_HAS_NO_CLOSE, self.symbols, sources)
         if not any(history.has_close_from(self.benchmark, day) for history in self._histories):
             return Delay(WaitCause.SOURCE_BEHIND, f"{', '.join(sources)} has no {self.benchmark} close from {day} on")
-        # A provider may send half an answer once; what is written for ever takes a second look.
-        if day in self.tried or all(history.is_taken_at_its_word for history in self._histories):
+        if may_skip:
             if stopped := self._stopped(day, missing):
                 return SkippedDay(day, SkipReason.STOPPED_TRADING, missing, sources, stopped)
             next_session_due = rules.due_at(calendar, calendar.next_session(day))

@@ -20,8 +20,9 @@ HIGHEST_LIMIT = 500
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 # The settings that have an option; secrets (DATABASE_URL, keys) have none, because arguments are public.
 SETTING_OPTIONS = (
-    "data-dir", "price-source", "price-file", "pick-source", "picks-file", "universe", "benchmark",
-    "open-at", "open-until", "settle-delay", "give-up-after", "tick-every", "overdue-after",
+    "data-dir", "price-source", "price-file", "pick-source", "picks-file", "symbol-changes", "universe", "llm-model",
+    "llm-prompt", "benchmark", "open-at", "open-until", "settle-delay", "give-up-after", "tick-every", "overdue-after",
+    "notify-on", "source-failing-after",
 )  # fmt: skip
 
 
@@ -101,6 +102,21 @@ def build_parser() -> Parser:
     fail.add_argument("run_date", type=_date, metavar="RUN_DATE")
     fail.add_argument("--reason", required=True, metavar="TEXT", help="why; kept in the log")
 
+    accepting = add("accept", "takes closes that moved beyond all likelihood at their word")
+    accepting.add_argument("run_date", type=_date, metavar="RUN_DATE")
+    accepting.add_argument(
+        "--symbol",
+        dest="symbols",
+        type=_ticker,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TICKER",
+        help="only the moves of these symbols",
+    )
+    accepting.add_argument("--reason", default="", metavar="TEXT", help="why; kept in the log")
+    accepting.add_argument("--dry-run", action="store_true", help="list what waits for a word, write nothing")
+
     add("latest", "the newest batch, its picks and its latest checkpoint")
     listing = add("batches", "the batches, newest first")
     listing.add_argument("--limit", type=_limit, default=20, metavar="N", help="at most N (20)")
@@ -127,6 +143,8 @@ def build_parser() -> Parser:
         help="the last look for work may be this old, 2 min at least, for it is noted once a minute (5 min, or three "
         "times TICK_EVERY; a daily timer wants 25 h)",
     )
+    notifying = add("notify", "tries the channels for alerts")
+    notifying.add_argument("--test", action="store_true", required=True, help="send a test message to each of them")
     add("doctor", "what is wrong and what to do about it; exit 1 on any problem")
     add("config", "the settings in force and where each came from")
 
@@ -192,6 +210,15 @@ def _date(text: str) -> date:
 
     try:
         return parse_date(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from None
+
+
+def _ticker(text: str) -> str:
+    from core.tickers import parse_ticker  # needed by one option of one command
+
+    try:
+        return parse_ticker(text)
     except ValueError as exc:
         raise argparse.ArgumentTypeError(str(exc)) from None
 

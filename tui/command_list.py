@@ -47,6 +47,16 @@ def _needs_active(situation: Situation) -> str | None:
     return None if situation.is_active else "This batch has ended; completed and failed are both final."
 
 
+def _needs_doubt(situation: Situation) -> str | None:
+    if not situation.has_batch:
+        return "There is no batch under the cursor."
+    return None if situation.awaits_word else "No move of this batch waits for an operator's word."
+
+
+def _needs_told_doubt(situation: Situation) -> str | None:
+    return None if situation.awaits_word else "No move waits for an operator's word."
+
+
 def _needs_filter(situation: Situation) -> str | None:
     return None if situation.is_filtered else "Every week is shown."
 
@@ -128,6 +138,11 @@ COMMANDS = CommandSet(
         Command(
             "fail_batch", "F", "fail", "Mark this batch failed, giving the reason; this is final.", Scope.CHOSEN,
             rank=8, unavailable=_needs_active, writes=True,
+        ),
+        Command(
+            "accept_move", "a", "accept", "Take closes of this batch that moved by more than 40 % in a session at "
+            "their word, once they have been shown.", Scope.CHOSEN, rank=1, unavailable=_needs_doubt, comes_up=True,
+            writes=True,
         ),
         # Scheduler
         Command(
@@ -220,6 +235,10 @@ COMMANDS = CommandSet(
         ),
         # On top
         Command("close", "escape,q,enter", "close", "Close what lies on top of the screen.", Scope.OVERLAY, rank=1),
+        Command(
+            "accept_told", "a", "accept", "Take the newest move that waits for an operator's word at its word, once it "
+            "has been shown.", Scope.PROBLEMS, rank=1, unavailable=_needs_told_doubt, writes=True,
+        ),
         Command("submit", "enter,ctrl+s", "go on", "Take what is filled in and go on.", Scope.FORM, rank=1),
         Command("cancel", "escape", "cancel", "Close the form; nothing is written.", Scope.FORM, rank=2),
         # A new batch

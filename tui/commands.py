@@ -26,6 +26,7 @@ class Scope(StrEnum):
     SCHEDULER = "Scheduler"
     EVENTS = "Events"
     OVERLAY = "On top of a screen"
+    PROBLEMS = "In the list of problems"
     FORM = "In a form"
     NEW_BATCH = "In the form of a new batch"
 
@@ -36,7 +37,7 @@ TOGETHER: tuple[tuple[Scope, ...], ...] = (
     (Scope.BATCH, Scope.CHOSEN, Scope.LIST, Scope.EVERYWHERE),
     (Scope.SCHEDULER, Scope.ASIDE, Scope.LIST, Scope.EVERYWHERE),
     (Scope.EVENTS, Scope.ASIDE, Scope.FILTERED, Scope.LIST, Scope.EVERYWHERE),
-    (Scope.OVERLAY, Scope.LIST),
+    (Scope.OVERLAY, Scope.PROBLEMS, Scope.LIST),
     (Scope.FORM,),
     (Scope.NEW_BATCH, Scope.FORM),
 )
@@ -46,7 +47,8 @@ TOGETHER: tuple[tuple[Scope, ...], ...] = (
 class Situation:
     """What a command's availability depends on.
 
-    `has_row`: something is under the cursor; `has_batch`, `is_active`, `is_missed`, `is_staged` say what kind of week.
+    `has_row`: something is under the cursor; `has_batch`, `is_active`, `is_missed`, `is_staged` say what kind of week;
+    `awaits_word`: a move of it, or of any batch where the problems are listed, waits for an operator's word.
     """
 
     is_open: bool = False
@@ -56,6 +58,7 @@ class Situation:
     is_active: bool = False
     is_missed: bool = False
     is_staged: bool = False
+    awaits_word: bool = False
     has_days: bool = False
     has_details: bool = False
     has_older: bool = False
@@ -82,8 +85,9 @@ class Command:
 
     `key` holds the keys in Textual's names, separated by commas, the one that is shown first; empty where the command
     is found by name alone. `unavailable` gives the reason why not, or None. The lower `rank`, the longer the command
-    stays in a narrow line of keys; 0 is never shown there. A command that `comes_first` is heard whatever lies on top
-    of the screen. One that `writes` is not offered where nothing may be written.
+    stays in a narrow line of keys; 0 is never shown there, and one that `comes_up` only while it is available. A
+    command that `comes_first` is heard whatever lies on top of the screen. One that `writes` is not offered where
+    nothing may be written.
     """
 
     id: str
@@ -93,6 +97,7 @@ class Command:
     scope: Scope
     rank: int = 0
     unavailable: Reason = always
+    comes_up: bool = False
     comes_first: bool = False
     writes: bool = False
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from core import metrics
+from core.batch_log import StoppedSymbol
 from core.reading import BatchDetail, BatchRow, Day
 from core.trading_calendar import EXCHANGE_ZONE
 from db.errors import AlphaMondayError
@@ -198,6 +199,11 @@ def _metric_json(pick: Pick, metric: PickCheckpointMetric) -> Json:
         "absolute_return_pct": metric.absolute_return_pct,
         "vs_benchmark_pct": metric.vs_benchmark_pct,
     }
+
+
+def stopped_json(stopped: StoppedSymbol) -> Json:
+    """A symbol that trades no more."""
+    return {"symbol": stopped.symbol, "last_session": stopped.last_session}
 
 
 def event_json(event: Event) -> Json:

@@ -45,8 +45,15 @@ def in_brief(problem: "Problem", now: datetime) -> Text:
             words = f"{symbols} {when} {reason_words(problem.cause)}{retry}"
         case "no_close":
             words = f"{symbols} {when} skipped, no close"
+        case "stopped_trading":
+            words = f"{symbols} stopped trading, last close {when}"
+        case "doubtful_move":
+            days = "waits" if problem.count == 1 else f"{problem.count} days wait"
+            words = f"{symbols} {when} doubtful move, {days} for a word"
         case "baseline_revised":
             words = f"{symbols} baseline revised"
+        case "picks_refused":
+            words = f"{when} picks refused"
         case _:
             words = f"{reason_words(problem.cause)}, {problem.count} days wait{retry}"
     return literal(words.strip(), limit=80)
@@ -74,6 +81,15 @@ def remedy(problem: "Problem", commands: CommandSet) -> Text:
             return Text.assemble("It is tried again by itself; ", scheduler, " then ", run, words)
         case "no_close":
             return Text("The day is skipped for good; the other days go on.")
+        case "stopped_trading":
+            return Text("Its later days are skipped for good. If it was renamed, SYMBOL_CHANGES tells its new name.")
+        case "doubtful_move":
+            accept = (commands["accept_told"].keys[0], "key")
+            words = " shows it and accepts it, or a source is mended: until then its days wait."
+            return Text.assemble(accept, words)
+        case "picks_refused":
+            new = (commands["new_batch"].keys[0], "key")
+            return Text.assemble("The week is left unopened; ", new, " opens it with picks of your own, if in time.")
         case "baseline_revised":
             return Text("The stored baseline stays; returns are scaled to it. The batch's events have both values.")
         case _:

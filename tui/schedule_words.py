@@ -1,6 +1,6 @@
 """The schedulers in words: what a job does and did, what waits, who leads, how the sources fare. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -17,7 +17,7 @@ from tui.literal import literal
 from tui.mode import Mode
 from tui.status import Status
 from tui.widgets.sections import GAP, INDENT, beside, indented, section
-from tui.words import basis_words, reason_words
+from tui.words import basis_words, days_words, reason_words
 
 _TWO_COLUMNS_FROM, _THREE_COLUMNS_FROM = 104, 164
 _MOST_WAITING = 100
@@ -132,25 +132,32 @@ def _waiting(telling: Telling, width: int, console: Console) -> Text:
     if not waiting:
         return section("Waiting", [Text("Nothing waits.", style="quiet")], width, console)
     count = "1 day" if len(waiting) == 1 else f"{len(waiting):,} days"
-    entries = [entry for row in waiting[:_MOST_WAITING] for entry in _waiting_day(telling, row)]
-    if (more := len(waiting) - _MOST_WAITING) > 0:
+    alike: dict[tuple[object, ...], list[WaitingView]] = {}
+    for row in waiting:
+        alike.setdefault((row.run_date, row.cause, row.detail), []).append(row)
+    groups = list(alike.values())
+    entries = [entry for rows in groups[:_MOST_WAITING] for entry in _waiting_days(telling, rows)]
+    if (more := sum(map(len, groups[_MOST_WAITING:]))) > 0:
         entries.append(Text(f"and {more:,} more, which an export holds", style="quiet"))
     return section(f"Waiting · {count}", entries, width, console)
 
 
-def _waiting_day(telling: Telling, row: WaitingView) -> Iterable[Text]:
-    tries = f"tried {row.attempts:,} times since {telling.when(row.first_tried_at)}"
-    tries = f"tried once, {telling.when(row.first_tried_at)}" if row.attempts == 1 else tries
+def _waiting_days(telling: Telling, rows: Sequence[WaitingView]) -> Iterable[Text]:
+    """The days of a batch that wait for the same thing, as one; the first of them is the one that was tried most."""
+    first = rows[0]
+    tries = f"tried {first.attempts:,} times since {telling.when(first.first_tried_at)}"
+    tries = f"tried once, {telling.when(first.first_tried_at)}" if first.attempts == 1 else tries
+    next_try = min(row.next_try_at for row in rows)
     yield Text.assemble(
-        ("! ", "caution"), (row.run_date.isoformat(), "strong"), "  ", formats.day_and_month(row.checkpoint_date), "  ",
-        (reason_words(row.cause), "caution"),
+        ("! ", "caution"), (first.run_date.isoformat(), "strong"), "  ",
+        days_words([row.checkpoint_date for row in rows]), "  ", (reason_words(first.cause), "caution"),
     )  # fmt: skip
     yield Text.assemble(
-        " " * INDENT, ("next try ", "quiet"), f"{telling.when(row.next_try_at)} ({telling.left(row.next_try_at)})",
+        " " * INDENT, ("next try ", "quiet"), f"{telling.when(next_try)} ({telling.left(next_try)})",
         (f", {tries}", "quiet"),
     )  # fmt: skip
-    if row.detail:
-        yield Text.assemble(" " * INDENT, literal(row.detail, limit=_WORDS_LIMIT, style="quiet"))
+    if first.detail:
+        yield Text.assemble(" " * INDENT, literal(first.detail, limit=_WORDS_LIMIT, style="quiet"))
 
 
 def _leadership(telling: Telling, width: int, console: Console) -> Text:
@@ -239,7 +246,7 @@ def _source(telling: Telling, health: SourceHealth, number: str) -> Iterable[Tex
     yield Text("  ").join(parts)
     if health.succeeded_at is not None:
         at = f"{telling.when(health.succeeded_at)} ({telling.ago(health.succeeded_at)})"
-        yield Text.assemble("    ", ("answered last ", "quiet"), at)
+        yield Text.assemble("    ", ("no answer since " if health.is_failing else "answered last ", "quiet"), at)
     if health.failed_at is not None:
         at = f"{telling.when(health.failed_at)} ({telling.ago(health.failed_at)})"
         why = Text(reason_words(health.failure_code), style="caution" if health.is_failing else "quiet")

@@ -1,9 +1,13 @@
 """The product's own terms in words: states, reasons, bases and origins."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from core import metrics
 from core.mixing import SIMULATED
 from core.trading_calendar import BATCH_DAYS, EXCHANGE_ZONE
 from db.records import BatchStatus
@@ -11,14 +15,24 @@ from tui import format as formats
 from tui.batch_view import BatchDay, BatchView, DayState, day_number
 from tui.literal import clean, literal
 
+if TYPE_CHECKING:
+    from core.batch_log import ServedSpell, StoppedSymbol
+    from core.moves import Move
+
+_ONE = Decimal(1)
+_MOST_SPELLS = 3
 _BASES = {"price": "price return", "total": "total return", "unspecified": "basis unspecified"}
 _REASONS = {
     "market_closed": "market closed",
     "price_missing": "no close",
     "benchmark_has_no_close": "nobody traded",
+    "stopped_trading": "stopped trading",
     "close_missing": "no close yet",
     "source_behind": "source is behind",
     "other_basis": "no source of this basis",
+    "baseline_missing": "no close at the baseline",
+    "doubtful_move": "doubtful move",
+    "too_late": "too late",
     "rate_limited": "source's limit reached",
     "unauthorised": "source refuses the key",
     "unavailable": "source unavailable",
@@ -29,6 +43,7 @@ _REASONS = {
     "picks_not_yet": "no picks in time",
     "picks_unavailable": "pick source unavailable",
     "picks_malformed": "picks malformed",
+    "picks_given_up": "pick source gave up",
 }
 _DAY_STYLES = {
     DayState.COMPUTED: "",
@@ -70,10 +85,14 @@ def day_state(day: BatchDay) -> Text:
 def day_why(day: BatchDay, now: datetime) -> Text:
     """Why a day has no figures, empty where it has."""
     if day.state is DayState.SKIPPED and day.day is not None:
-        words = reason_words(day.day.reason)
+        words, symbols = reason_words(day.day.reason), symbols_in_brief(day.day.symbols)
         if day.day.reason == "price_missing":
-            words += f" for {', '.join(clean(symbol, limit=10) for symbol in day.day.symbols[:4])}"
+            words += f" for {symbols}"
+        elif day.day.reason == "stopped_trading" and symbols:
+            words = f"{symbols} {words}"
         return Text(words, style="quiet")
+    if awaits_word(day):
+        return Text("doubtful move, waits for a word", style="caution")
     if day.waiting is not None and day.state is DayState.WAITING:
         next_try = formats.exchange_time(day.waiting.next_try_at, now)
         return Text(f"next try {next_try}, {reason_words(day.waiting.cause)}", style="caution")
@@ -81,6 +100,57 @@ def day_why(day: BatchDay, now: datetime) -> Text:
         due = f"due {day.due_at.astimezone(EXCHANGE_ZONE):%H:%M} ET"
         return Text(due if day.is_session else "no session", style="quiet")
     return Text()
+
+
+def symbols_in_brief(symbols: Sequence[str]) -> str:
+    """Some symbols, as many as a line has room for."""
+    return ", ".join(clean(symbol, limit=10) for symbol in symbols[:4])
+
+
+def awaits_word(day: BatchDay) -> bool:
+    """Whether a day waits until an operator has looked at a move that is hard to believe."""
+    return day.state is DayState.WAITING and day.waiting is not None and day.waiting.cause == "doubtful_move"
+
+
+def days_words(days: Sequence[date]) -> str:
+    """`Mon 6 Jun`, or `Mon 6 Jun and 4 more`."""
+    first = formats.day_and_month(days[0])
+    return first if len(days) == 1 else f"{first} and {len(days) - 1} more"
+
+
+def stopped_words(stopped: "StoppedSymbol") -> Text:
+    """`TWTR stopped trading, last close Thu 27 Oct`."""
+    last = formats.day_and_month(stopped.last_session)
+    return Text.assemble(literal(stopped.symbol, limit=10, style="strong"), f" stopped trading, last close {last}")
+
+
+def move_words(move: "Move") -> Text:
+    """A move in two lines: symbol, both closes as sent and the percentage, then between which sessions and whose."""
+    percent = formats.percent(metrics.return_pct(_ONE, move.ratio))
+    split = "without a split" if move.split_factor == _ONE else f"beyond its split by {move.split_factor:f}"
+    sessions = f"{formats.day_and_month(move.previous_session)} to {formats.day_and_month(move.session)}"
+    return Text.assemble(
+        literal(move.symbol, limit=10, style="strong"), f"  {move.previous:f}", (" → ", "quiet"), f"{move.close:f}  ",
+        (f"{percent} %", "caution"), (f"\n  {sessions} {move.session.year}, {split}, at ", "quiet"),
+        literal(move.source, limit=20, style="quiet"),
+    )  # fmt: skip
+
+
+def quoted_words(symbol: str, quoted_as: str | None) -> str:
+    """`FB`, or `FB (as META)` where the close was quoted under the symbol's newer name."""
+    shown = clean(symbol, limit=10)
+    return f"{shown} (as {clean(quoted_as, limit=10)})" if quoted_as else shown
+
+
+def served_words(spells: Sequence["ServedSpell"]) -> str:
+    """Every source that served prices: `tiingo`, `tiingo, yahoo from 18 Nov`, `tiingo and yahoo by turns`."""
+    if len(spells) > _MOST_SPELLS:
+        names = dict.fromkeys(clean(spell.source, limit=20) for spell in spells)
+        return f"{' and '.join(names)} by turns"
+    return ", ".join(
+        clean(spell.source, limit=20) + (f" from {spell.first.day} {spell.first:%b}" if spell.first and number else "")
+        for number, spell in enumerate(spells)
+    )
 
 
 def batch_heading(view: BatchView) -> list[Text]:
@@ -92,12 +162,12 @@ def batch_heading(view: BatchView) -> list[Text]:
     ]
     if detail.source == SIMULATED:
         parts.append(Text(" SIMULATED PRICES ", style="simulated"))
-    parts += [
-        Text(f"{len(view.computed)}/{detail.sessions} sessions"),
+    parts.append(Text(f"{len(view.computed)}/{detail.sessions} sessions"))
+    if detail.source and detail.source != SIMULATED:
+        parts.append(Text(served_words(detail.served)))
+    return [
+        *parts,
+        Text(basis_words(detail.basis)),
         Text(str(detail.origin)),
         Text(f"base {formats.day_and_month(detail.baseline_date)}"),
-        Text(basis_words(detail.basis)),
     ]
-    if detail.source and detail.source != SIMULATED:
-        parts.append(literal(detail.source, limit=20))
-    return parts

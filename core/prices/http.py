@@ -1,6 +1,7 @@
 """How a provider over HTTP is asked: one client for each set of questions, within bounds of time, size and number."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from core.settings import SettingsError
 
 LARGEST_BODY = 8 * 1024 * 1024
 AT_ONCE = 4
+# Somewhat longer than the longest rest before a day is tried again.
+_KEPT_FOR_S = 3 * 3600
 
 Result = TypeVar("Result")
 
@@ -82,6 +85,7 @@ class Provider(ProviderErrors):
         self._limiter = limiter
         self._patience = patience or Patience()
         self._kept: dict[Any, Any] = {}
+        self._kept_until = 0.0
 
     @property
     def quota_left(self) -> int | None:
@@ -95,7 +99,7 @@ class Provider(ProviderErrors):
         answered by then is kept for when the same is asked again, once, so that no quota is spent on it twice.
         """
         permits = asyncio.Semaphore(AT_ONCE)
-        kept, self._kept = self._kept, {}
+        kept, self._kept = self._kept if time.monotonic() < self._kept_until else {}, {}
         answered: dict[str, Result] = {
             name: kept[question.key] for name, question in questions.items() if question.key in kept
         }
@@ -116,6 +120,7 @@ class Provider(ProviderErrors):
         else:
             return {name: answered[name] for name in questions}
         self._kept = {questions[name].key: result for name, result in answered.items()}
+        self._kept_until = time.monotonic() + _KEPT_FOR_S
         raise _first(failures)
 
     async def _client(self) -> httpx.AsyncClient:

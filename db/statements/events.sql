@@ -11,8 +11,8 @@ select pg_notify(%(channel)s, %(run_dates)s);
 select e.id, e.created_at, e.batch_id, e.event_type, e.payload,
        coalesce(
            b.run_date,
-           case e.event_type
-               when 'batch_missed'
+           case
+               when e.event_type in ('batch_missed', 'picks_answered')
                then (jsonb_path_query_first(e.payload, %(run_date_path)s::jsonpath, '{}', true) #>> '{}')::date
            end
        ) as run_date
@@ -73,8 +73,8 @@ select e.id, e.created_at, e.batch_id, e.event_type,
        case jsonb_typeof(e.payload) when 'object' then e.payload - '{closes,answers}'::text[] end as payload,
        coalesce(
            b.run_date,
-           case e.event_type
-               when 'batch_missed'
+           case
+               when e.event_type in ('batch_missed', 'picks_answered')
                then (jsonb_path_query_first(e.payload, %(run_date_path)s::jsonpath, '{}', true) #>> '{}')::date
            end
        ) as run_date

@@ -37,6 +37,8 @@ def test_every_file_says_what_it_owns(path: Path) -> None:
         "tui.shell.doctor",
         "tui.shell.config",
         "tui.shell.operating",
+        "tui.shell.accepting",
+        "tui.shell.alerts",
     ],
 )
 def test_commands_leave_textual_unloaded(module: str) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from core.accepting import accept, accepted_moves, doubtful_days
+from core.accepting import accept, accepted_moves, doubtful_days, doubtful_moves
 from core.batches import NotFoundError, NotPossibleError, fail
 from core.due_work import due_work, run_due_work
 from core.prices.source import Close
@@ -88,10 +88,15 @@ async def test_a_word_lets_the_days_through_at_once(world: World, services: Serv
 
 
 async def test_a_word_on_another_symbol_is_none(world: World, services: Services) -> None:
-    with pytest.raises(NotPossibleError, match="No move of BBB, CCC waits"):
-        await accept(services, FIRST, "an operator", symbols=iter(["CCC", "BBB"]))
+    [move] = await doubtful_moves(services, FIRST)
+    others = [replace(move, symbol="BBB"), replace(move, close=move.close * 2)]
+    with pytest.raises(NotPossibleError, match="No such move waits"):
+        await accept(services, FIRST, "an operator", moves=iter(others))
+    with pytest.raises(NotPossibleError, match="No such move waits"):
+        await accept(services, FIRST, "an operator", moves=[])
     assert not accepted(world)
-    assert len(await accept(services, FIRST, "an operator", symbols=["BBB", "AAA"])) == 1
+    assert await accept(services, FIRST, "an operator", moves=[*others, replace(move, source="another")]) == (move,)
+    assert await doubtful_moves(services, FIRST) == ()
 
 
 async def test_a_move_of_another_size_waits_anew(world: World, services: Services) -> None:

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from core import batches
 from core import problems as module
-from core.accepting import accept
+from core.accepting import accept, doubtful_moves
 from core.backfill import backfill
 from core.batch_log import StoppedSymbol
-from core.doubtful_moves import doubtful_moves
 from core.due_work import run_due_work
 from core.pick_accounts import record_refused_picks
 from core.picks.source import Account, PicksGivenUpError
@@ -87,6 +86,9 @@ async def test_a_closure_that_the_calendar_does_not_know_is_told(world: World, s
         del closes[symbol][date(2020, 1, 9)]
     world.prices.closes_by_symbol = closes
     world.clock.instant = NOW
+    await backfill(services, {FIRST: PICKS})
+    [waiting] = await problems(services, LONG_AGO)
+    assert (waiting.kind, waiting.cause) == (ProblemKind.WAITING, "close_missing")
     await backfill(services, {FIRST: PICKS})
     [closed] = await problems(services, LONG_AGO)
     assert (closed.kind, closed.cause) == (ProblemKind.NO_CLOSE, "benchmark_has_no_close")

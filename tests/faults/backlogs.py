@@ -12,13 +12,13 @@ from pathlib import Path
 
 import psycopg
 
-from core.catch_up import settle
 from core.checkpoints import Recorder
 from core.clock import SystemClock
 from core.due_work import run_due_work
 from core.prices.csv_file import CsvPrices
 from core.services import Services, rules_of
 from core.settings import Settings
+from core.settling import settle
 from core.trading_calendar import batch_days, monday_of
 from core.weeks import Week
 from db.database import Database

@@ -9,7 +9,7 @@ import pytest
 from core.settings import Settings
 from db.embedded import EmbeddedServer
 from tests.databases import cloned, database_of
-from tests.tui import history
+from tests.tui import history, troubles
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +40,19 @@ def filled(server: EmbeddedServer, filled_template: str) -> Iterator[str]:
 def settings(filled: str, price_file: Path) -> Settings:
     """Settings for the history, with its price source."""
     return history.settings_for(filled, price_source="csv", price_file=str(price_file))
+
+
+@pytest.fixture(scope="session")
+def troubled_template(server: EmbeddedServer, template: str, reachable_directory: Path) -> Iterator[str]:
+    """A database that holds the history in which much went wrong."""
+    with cloned(server, template, "template_troubles") as conninfo:
+        asyncio.run(troubles.fill(troubles.troubled_settings(conninfo, reachable_directory)))
+        history.stand_still(conninfo, troubles.NOW)
+        yield database_of(conninfo)
+
+
+@pytest.fixture
+def troubled(server: EmbeddedServer, troubled_template: str, reachable_directory: Path) -> Iterator[Settings]:
+    """Settings for a copy of that history."""
+    with cloned(server, troubled_template) as conninfo:
+        yield troubles.troubled_settings(conninfo, reachable_directory)

@@ -79,7 +79,7 @@ def settings_for(conninfo: str, **values: Any) -> Settings:
     return load_settings({"database_url": conninfo, **values}).settings
 
 
-def stand_still(conninfo: str) -> None:
+def stand_still(conninfo: str, now: datetime = NOW) -> None:
     """Gives whatever the database timed by its own clock a time of the history: what is drawn must not change."""
     with psycopg.connect(as_superuser(conninfo)) as connection:
         connection.execute("set session_replication_role = replica")
@@ -89,11 +89,11 @@ def stand_still(conninfo: str) -> None:
             from (select id, row_number() over (order by id) as number from events) numbered
             where numbered.id = e.id
             """,
-            (NOW - timedelta(hours=1),),
+            (now - timedelta(hours=1),),
         )
         connection.execute(
             "update scheduler_state set value = value || %s, updated_at = %s where name like 'job:%%'",
-            (Jsonb({"who": "server:7", "took_s": 0.4}), NOW),
+            (Jsonb({"who": "server:7", "took_s": 0.4}), now),
         )
         # Half of a rest is drawn.
         connection.execute("update waiting_days set next_try_at = last_tried_at + interval '5 minutes'")

@@ -18,6 +18,7 @@ from tui.screens.home import HomeScreen
 from tui.screens.house import HouseScreen
 from tui.screens.overlay import OverlayScreen
 from tui.screens.performance import PerformanceScreen
+from tui.screens.problems import ProblemsScreen
 from tui.screens.scheduler import SchedulerScreen
 from tui.widgets.key_line import key_words
 
@@ -61,7 +62,14 @@ def test_every_scope_of_a_screen_is_bound(screen: type[HouseScreen]) -> None:
     assert (*screen.scopes, Scope.LIST, Scope.EVERYWHERE) in TOGETHER or set(screen.scopes) < set(TOGETHER[2])
 
 
-@pytest.mark.parametrize(("holder", "scopes"), [(OverlayScreen, (Scope.OVERLAY, Scope.LIST)), (Dialog, (Scope.FORM,))])
+@pytest.mark.parametrize(
+    ("holder", "scopes"),
+    [
+        (OverlayScreen, (Scope.OVERLAY, Scope.LIST)),
+        (ProblemsScreen, (Scope.PROBLEMS,)),  # and what every overlay has
+        (Dialog, (Scope.FORM,)),
+    ],
+)
 def test_what_lies_on_top_is_bound(holder: type[OverlayScreen], scopes: tuple[Scope, ...]) -> None:
     found = {binding.id for binding in holder.BINDINGS if not isinstance(binding, tuple)}
     assert found == {each.id for each in COMMANDS.of_scopes(*scopes)}
@@ -83,6 +91,16 @@ def test_an_unavailable_command_says_why() -> None:
     assert fail.unavailable(Situation(has_batch=True, is_active=True)) is None
     words = help_words([fail], Situation(), 200, Console()).plain
     assert "Not now: There is no batch under the cursor." in words
+
+
+def test_what_comes_up_is_among_the_keys_only_while_it_is_available() -> None:
+    offered = list(COMMANDS.of_scopes(Scope.HOME, Scope.CHOSEN))
+    assert "accept" not in key_words(offered, Situation(has_batch=True), 200).plain
+    assert "a accept" in key_words(offered, Situation(has_batch=True, awaits_word=True), 60).plain
+    accept = COMMANDS["accept_move"]
+    assert accept.unavailable(Situation()) == "There is no batch under the cursor."
+    assert accept.unavailable(Situation(has_batch=True)) == "No move of this batch waits for an operator's word."
+    assert COMMANDS["accept_told"].unavailable(Situation()) == "No move waits for an operator's word."
 
 
 def test_a_narrow_line_keeps_what_matters_most() -> None:

@@ -26,7 +26,15 @@ OUTAGE = Problem(
     ProblemKind.OUTAGE, NOW, None, None, (), "rate_limited", "tiingo: hourly limit", count=3,
     next_try_at=NOW + timedelta(minutes=5),
 )  # fmt: skip
-ALL = (MISSED, WAITING, SKIPPED, REVISED, OUTAGE)
+STOPPED = Problem(
+    ProblemKind.STOPPED_TRADING, NOW, date(2024, 11, 18), DAY, ("TWTR",), "symbol_stopped", "the last close of TWTR"
+)  # fmt: skip
+DOUBTFUL = Problem(
+    ProblemKind.DOUBTFUL_MOVE, NOW, date(2024, 11, 18), DAY, ("AAPL",), "doubtful_move", "AAPL moved -85.47 %", count=4,
+    next_try_at=NOW + timedelta(minutes=5),
+)  # fmt: skip
+REFUSED = Problem(ProblemKind.PICKS_REFUSED, NOW, date(2024, 11, 18), None, (), "picks_answered", "llm: no tickers")
+ALL = (MISSED, WAITING, SKIPPED, REVISED, OUTAGE, STOPPED, DOUBTFUL, REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +45,10 @@ ALL = (MISSED, WAITING, SKIPPED, REVISED, OUTAGE)
         (SKIPPED, "TSLA XOM 19 Nov skipped, no close"),
         (REVISED, "KO baseline revised"),
         (OUTAGE, "source's limit reached, 3 days wait, retry 17:05"),
+        (STOPPED, "TWTR stopped trading, last close 19 Nov"),
+        (DOUBTFUL, "AAPL 19 Nov doubtful move, 4 days wait for a word"),
+        (replace(DOUBTFUL, count=1), "AAPL 19 Nov doubtful move, waits for a word"),
+        (REFUSED, "18 Nov picks refused"),
     ],
 )
 def test_each_kind_in_brief(problem: Problem, words: str) -> None:
@@ -63,9 +75,16 @@ def test_the_list_says_what_helps(problem: Problem) -> None:
     assert words.rstrip().endswith(".")
 
 
+def test_what_waits_for_a_word_names_the_key_that_helps_whatever_it_is() -> None:
+    keys = COMMANDS.with_keys({"accept_told": "o"})
+    assert "  a shows it" in in_full(DOUBTFUL, NOW, COMMANDS).plain
+    assert "  o shows it" in in_full(DOUBTFUL, NOW, keys).plain
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_words_from_outside_are_shown_and_bounded(text: str) -> None:
-    hostile = Problem(ProblemKind.OUTAGE, NOW, None, None, (text,), text, text * 100)
-    for words in (problems_line([hostile], None, NOW, "!", 80), in_full(hostile, NOW, COMMANDS)):
-        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(words.plain)
-    assert cell_len(in_full(hostile, NOW, COMMANDS).plain) < 1_000
+    for kind in ProblemKind:
+        hostile = Problem(kind, NOW, None, None, (text,), text, text * 100)
+        for words in (problems_line([hostile], None, NOW, "!", 80), in_full(hostile, NOW, COMMANDS)):
+            assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(words.plain)
+        assert cell_len(in_full(hostile, NOW, COMMANDS).plain) < 1_000

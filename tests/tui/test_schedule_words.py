@@ -63,7 +63,7 @@ def test_all_that_matters_is_told() -> None:
         "── Sources ───────────────────────────────────────────────────────────────────────────────",
         "Prices, asked in this order",
         "  1 tiingo  ✗ fails  price return  0 questions left",
-        "    answered last Thu 15:30 ET (90 min ago)",
+        "    no answer since Thu 15:30 ET (90 min ago)",
         "    failed last Thu 16:58 ET (2 min ago)  source's limit reached",
         "    hourly limit reached",
         "  2 csv  – not asked yet  price return  1 question left",
@@ -96,10 +96,21 @@ def test_a_leader_in_every_state(leader: LeaderView | None, words: str) -> None:
 
 
 def test_a_long_list_is_cut_and_says_so() -> None:
-    text = told(replace(TELLING, view=replace(VIEW, waiting=(WAITING,) * 1_203)))
+    weeks = tuple(replace(WAITING, run_date=NEWEST_WEEK - timedelta(days=7 * week)) for week in range(1_203))
+    text = told(replace(TELLING, view=replace(VIEW, waiting=weeks)))
     assert "Waiting · 1,203 days" in text
     assert "and 1,103 more, which an export holds" in text
     assert text.count("hourly limit\n") == 100
+
+
+def test_days_of_a_batch_that_wait_for_the_same_thing_are_told_once() -> None:
+    days = [replace(WAITING, checkpoint_date=WAITING.checkpoint_date + timedelta(days=more)) for more in range(3)]
+    other = replace(WAITING, cause="doubtful_move", detail="TSLA moved")
+    text = told(replace(TELLING, view=replace(VIEW, waiting=(*days, other))))
+    assert "Waiting · 4 days" in text
+    assert "! 2024-11-18  Wed 20 Nov and 2 more  source's limit reached" in text
+    assert "! 2024-11-18  Wed 20 Nov  doubtful move" in text
+    assert text.count("hourly limit\n") == 1
 
 
 def test_why_this_terminal_does_not_schedule() -> None:

@@ -12,8 +12,9 @@ from core.picks.editing import replace_week
 from core.settings import Settings
 from core.staging import stage
 from tests.fakes import FixedClock, exchange
-from tests.tui.driving import app_for, has_arrived, is_filled, shown, until, write_as_another
+from tests.tui.driving import app_for, has_arrived, home, is_filled, shown, until, write_as_another
 from tests.tui.history import MISSED_WEEK, NEWEST_WEEK, drafts, settings_for
+from tests.tui.troubles import app_in_trouble
 from tui.app import AlphaMondayApp
 from tui.mode import Mode
 
@@ -143,6 +144,36 @@ def test_looks_empty(
         for key in keys:
             await pilot.press(key)
             await until(pilot, lambda: "There are no batches yet." in shown(app), "the greeting")
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=prepare)
+
+
+# What went wrong: keys to press, and words that stand on the screen after them.
+TROUBLES: dict[str, tuple[tuple[str, ...], str]] = {
+    "stopped": (("j",), "CERN stopped trading"),
+    "doubtful": (("j", "j"), "wait for a word"),
+    "renamed": (("j", "j", "j"), "FB (as META)"),
+    "problems": (("exclamation_mark",), "picks refused"),
+    "accept": (("j", "j", "a"), "Accept at its word"),
+    "scheduler": (("3", "tab", "G"), "no answer since"),
+    "checkpoint": (("j", "j", "j", "enter", "tab", "G", "k", "k", "k", "enter"), "Quoted as"),
+}
+
+
+@pytest.mark.parametrize("size", [*SIZES, pytest.param(WIDE, id="wide")])
+@pytest.mark.parametrize("look", TROUBLES)
+def test_looks_in_trouble(snap_compare: SnapCompare, troubled: Settings, look: str, size: tuple[int, int]) -> None:
+    app = app_in_trouble(troubled)
+    keys, wanted = TROUBLES[look]
+
+    async def prepare(pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: home(app).weeks.is_begun and "! show" in shown(app), "the list")
+        for key in keys:
+            await until(pilot, lambda: has_arrived(app), "what the key before opens")
+            await pilot.pause()
+            await pilot.press(key)
+        await until(pilot, lambda: wanted in shown(app), wanted)
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=size, run_before=prepare)

@@ -94,6 +94,7 @@ class BatchScreen(HouseScreen):
             super().situation(),
             has_batch=self.view is not None,
             is_active=self.view is not None and self.view.detail.batch.status == "active",
+            awaits_word=self.view is not None and self.view.detail.awaits_word,
             has_row=has_row or self.view is not None,
             has_details=has_row,
             has_older=self._older is not None or self._is_going,
@@ -222,6 +223,12 @@ class BatchScreen(HouseScreen):
         from tui.screens.failing import ask_to_fail
 
         ask_to_fail(self, self.run_date)
+
+    def perform_accept_move(self) -> None:
+        """Asks, and takes the moves that wait for a word at theirs."""
+        from tui.screens.accepting import ask_to_accept
+
+        ask_to_accept(self, self.run_date)
 
     def copied_text(self) -> str:
         from tui.batch_export import picks_as_text

@@ -38,16 +38,18 @@ def checkpoint_words(view: BatchView, day: BatchDay, width: int) -> Text:
 
 def _traces(view: BatchView, day: BatchDay, width: int) -> Text:
     assert day.day is not None  # the caller has a computed day
-    columns: list[Column[tuple[str, str, str, str]]] = [
+    columns: list[Column[tuple[str, str, str, str, str]]] = [
         Column("symbol", "Symbol", 10, lambda row, _: literal(row[0], limit=10, style="strong")),
         Column("baseline", "Baseline close", 16, lambda row, _: literal(row[1], limit=26), most=26, is_number=True),
         Column("close", "Close", 16, lambda row, _: literal(row[2], limit=26), most=26, is_number=True),
         Column("factor", "Split factor", 13, lambda row, _: literal(row[3], limit=26), is_number=True),
     ]
+    if any(trace.quoted_as for trace in day.day.traces.values()):
+        columns.append(Column("quoted", "Quoted as", 10, lambda row, _: literal(row[4], limit=10)))
     fitted = fit(columns, width, 2)
     symbols = [*(each.pick.ticker for each in view.picks), view.detail.batch.benchmark_symbol]
     rows = [
-        (symbol, trace.baseline, trace.close, trace.split_factor)
+        (symbol, trace.baseline, trace.close, trace.split_factor, trace.quoted_as or "")
         for symbol in symbols
         if (trace := day.day.traces.get(symbol)) is not None
     ]

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 
 from db.errors import AlphaMondayError
 from tui.command_list import COMMANDS
-from tui.commands import Scope
+from tui.commands import Scope, Situation
 from tui.messages import WeeksRead
 from tui.screens.week_list import WeekListScreen
 from tui.week_kinds import batch_of, is_staged, unopened
@@ -28,6 +28,11 @@ class HomeScreen(WeekListScreen):
     def __init__(self) -> None:
         super().__init__()
         self._is_first_look = True
+
+    def situation(self) -> Situation:
+        view, batch = self.preview.view, batch_of(self.table.row)
+        is_read = view is not None and batch is not None and view.detail.batch.id == batch.id
+        return replace(super().situation(), awaits_word=is_read and view is not None and view.detail.awaits_word)
 
     @on(WeeksRead)
     def _greet_newcomer(self, message: WeeksRead) -> None:
@@ -151,3 +156,11 @@ class HomeScreen(WeekListScreen):
         batch = batch_of(self.table.row)
         if batch is not None:
             ask_to_fail(self, batch.run_date)
+
+    def perform_accept_move(self) -> None:
+        """Asks, and takes the moves of the batch that wait for a word at theirs."""
+        from tui.screens.accepting import ask_to_accept
+
+        batch = batch_of(self.table.row)
+        if batch is not None:
+            ask_to_accept(self, batch.run_date)

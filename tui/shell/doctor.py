@@ -4,16 +4,19 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from core.alerts.finding import alerts_finding
 from core.diagnosis import database_findings, disk_finding, heartbeat_finding
 from core.finding import Finding
 from core.logs import redacted
-from core.services import pick_source_called, price_chain, rules_of
-from core.settings import PREFIX, LoadedSettings, Settings
+from core.services import pick_source_called, price_chain
+from core.settings import PREFIX, Settings
+from core.settings_layers import LoadedSettings
+from core.source_findings import price_source_findings, symbol_changes_finding
 from core.trading_calendar import LAST_YEAR, TradingCalendar
 from db.errors import AlphaMondayError
-from tui.output import basis_words, print_json, print_line
+from tui.output import print_json, print_line
 
 FAILED = 1
 
@@ -27,8 +30,10 @@ async def doctor(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     settings, secrets = loaded.settings, loaded.settings.secrets()
     findings = [*await database_findings(settings), *await asyncio.to_thread(_disk, settings)]
     findings.append(await _look("calendar", _calendar, settings))
-    findings.append(await _look("price source", _price_source, settings))
+    findings += await price_source_findings(settings)
+    findings.append(await symbol_changes_finding(settings))
     findings.append(await _look("pick source", _pick_source, settings))
+    findings.append(await asyncio.to_thread(alerts_finding, settings))
     findings.append(heartbeat_finding(settings))
     findings = [
         replace(found, message=redacted(found.message, secrets), remedy=redacted(found.remedy, secrets))
@@ -85,28 +90,10 @@ async def _calendar(_: Settings) -> str:
     return f"the next session after today is {following:%a %d %b %Y}{half_day}"
 
 
-async def _price_source(settings: Settings) -> str:
-    calendar = TradingCalendar()
-    sources = price_chain(settings, calendar)
-    if not sources:
-        raise Problem("no price source is set", f"Run alpha-monday setup, or set {PREFIX}PRICE_SOURCE.")
-    last = rules_of(settings, sources).last_due_session(calendar, datetime.now(UTC))
-    told = []
-    for source in sources:
-        answer = await source.closes([settings.benchmark], last - timedelta(days=10), last)
-        closes = answer.closes.get(settings.benchmark)
-        if not closes:
-            raise Problem(
-                f"{source.name} has no close of {settings.benchmark} in the ten days to {last}",
-                "Bring the source up to date, or name another.",
-            )
-        told.append(f"{source.name} ({basis_words(source.basis)}) has {settings.benchmark} to {max(closes)}")
-    return "; ".join(told)
-
-
 async def _pick_source(settings: Settings) -> str:
     if settings.pick_source is None:
         raise Problem("no pick source is set", f"Run alpha-monday setup, or set {PREFIX}PICK_SOURCE.")
     calendar = TradingCalendar()
-    source = pick_source_called(settings.pick_source, settings, calendar, price_chain(settings, calendar))
+    sources = await asyncio.to_thread(price_chain, settings, calendar)
+    source = await asyncio.to_thread(pick_source_called, settings.pick_source, settings, calendar, sources)
     return f"{source.name} is ready"

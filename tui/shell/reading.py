@@ -1,12 +1,13 @@
 """The commands that read: latest, batches, show, events."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from core.logs import redacted
 from core.reading import BatchDetail, Day, batch_detail, batch_page, event_page
 from core.services import Access, open_services
-from core.settings import LoadedSettings
+from core.settings_layers import LoadedSettings
 from db.events import EventType
 from db.records import BatchStatus
 from tui.output import (
@@ -20,6 +21,7 @@ from tui.output import (
     print_json,
     print_line,
     print_table,
+    stopped_json,
 )
 from tui.shell.operating import tell_pause
 
@@ -45,7 +47,8 @@ async def latest(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         print_line(NO_BATCHES)
     else:
         # A batch's last days are a weekend: the newest day that has prices says how it stands.
-        _print_batch(detail, [each for each in detail.days if each in (detail.latest_computed, day)])
+        shown = [each for each in detail.days if each in (detail.latest_computed, day)]
+        _print_batch(detail, shown, loaded.settings.secrets())
     return 0
 
 
@@ -60,10 +63,11 @@ async def show(args: argparse.Namespace, loaded: LoadedSettings) -> int:
                 "batch": batch_json(detail),
                 "picks": [pick_json(pick) for pick in detail.picks],
                 "checkpoints": [checkpoint_json(detail, day) for day in detail.days],
+                "stopped": [stopped_json(each) for each in detail.stopped],
             }
         )
     else:
-        _print_batch(detail, detail.days)
+        _print_batch(detail, detail.days, loaded.settings.secrets())
         for pick in detail.picks:
             print_line("")
             print_line(f"{pick.action} {pick.ticker}")
@@ -145,12 +149,18 @@ def _about(payload: object) -> str:
     return "  ".join(f"{key}={value}" for key, value in plain.items())
 
 
-def _print_batch(detail: BatchDetail, days: Sequence[Day]) -> None:
+def _print_batch(detail: BatchDetail, days: Sequence[Day], secrets: Iterable[str]) -> None:
+    from tui.words import served_words, stopped_words  # they import Rich, which JSON does not need
+
     batch = detail.batch
     print_line(
         f"{batch.run_date}  {batch.status}, {detail.origin}  ·  day {len(detail.days)} of 14"
-        f"  ·  baseline {detail.baseline_date}  ·  {detail.source}, {basis_words(detail.basis)}"
+        f"  ·  baseline {detail.baseline_date}  ·  {served_words(detail.served)}, {basis_words(detail.basis)}"
     )
+    for each in detail.stopped:
+        print_line(stopped_words(each).plain)
+    for waiting in detail.waiting:
+        print_line(f"{waiting.checkpoint_date} waits: {redacted(waiting.detail, secrets)}")
     print_line(f"{batch.benchmark_symbol} {batch.benchmark_initial_price}")
     print_table(
         ("action", "ticker", "initial price"),

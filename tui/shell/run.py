@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from core.batches import FIRST_RUN_DATE
 from core.logs import log_to_stderr, quieten_libraries, redacted
-from core.settings import FIELDS, LoadedSettings, load_settings
+from core.settings_layers import FIELDS, LoadedSettings, load_settings
 from core.trading_calendar import EXCHANGE_ZONE
 from db.errors import AlphaMondayError
 from tui.output import (
@@ -40,7 +40,7 @@ class Exit(IntEnum):
 
 
 # The doctor has a finding of its own, and a probe asks too often to be told each time.
-_CONNECT_NOWHERE = frozenset({"config", "doctor", "health", "setup"})
+_CONNECT_NOWHERE = frozenset({"config", "doctor", "health", "notify", "setup"})
 Command = Callable[[argparse.Namespace, LoadedSettings], Coroutine[Any, Any, int]]
 
 
@@ -157,6 +157,10 @@ def _command(args: argparse.Namespace) -> Command:
                 "fail": writing.fail,
                 "headless": writing.once if args.once else writing.headless,
             }[name]
+        case "accept":
+            from tui.shell.accepting import accept_
+
+            return accept_
         case "db":
             from tui.shell import database
 
@@ -175,6 +179,10 @@ def _command(args: argparse.Namespace) -> Command:
             from tui.shell import operating
 
             return {"pause": operating.pause, "resume": operating.resume_, "health": operating.health}[name]
+        case "notify":
+            from tui.shell.alerts import notify
+
+            return notify
         case "doctor":
             from tui.shell.doctor import doctor
 

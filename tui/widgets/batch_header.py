@@ -6,13 +6,13 @@ from tui import format as formats
 from tui.batch_view import BatchView
 from tui.literal import literal
 from tui.widgets import figures
-from tui.widgets.batch_parts import joined, waiting_lines
+from tui.widgets.batch_parts import joined, joined_lines, notable_lines
 from tui.widgets.drawn import Drawn
 from tui.words import batch_heading
 
 
 class BatchHeader(Drawn):
-    """Two lines, and one more for each day that waits."""
+    """Two or three lines, and one more for each thing that stands out."""
 
     DEFAULT_CSS = "BatchHeader { min-height: 2; padding: 0 1; }"
 
@@ -28,8 +28,8 @@ class BatchHeader(Drawn):
     def draw(self, width: int) -> Text:
         if self._view is None:
             return Text()
-        lines = [joined(batch_heading(self._view), width), joined(standing(self._view), width)]
-        return Text("\n").join(lines + waiting_lines(self._view, width))
+        lines = [*joined_lines(batch_heading(self._view), width), joined(standing(self._view), width)]
+        return Text("\n").join(lines + notable_lines(self._view, width))
 
 
 def standing(view: BatchView) -> list[Text]:

@@ -1,6 +1,6 @@
 """The parts of a batch that the preview and the batch screen draw: heading, figures, a strip of days, reasoning."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.text import Text
 
@@ -9,11 +9,12 @@ from tui.batch_view import BatchDay, BatchView, DayState, PickFigures
 from tui.literal import clean, literal
 from tui.widgets import figures
 from tui.widgets.columns import Column, fit, heading, line
-from tui.words import batch_heading
+from tui.words import awaits_word, batch_heading, days_words, quoted_words, stopped_words
 
 REASONING_LIMIT = 4100
 _SEPARATOR = " · "
 _STRIP_CELL = 5
+_SKIPPED = {"market_closed": "–", "stopped_trading": "stop"}
 
 
 def joined(parts: list[Text], width: int) -> Text:
@@ -26,6 +27,17 @@ def joined(parts: list[Text], width: int) -> Text:
             text.append(_SEPARATOR, style="quiet")
         text.append_text(part)
     return text
+
+
+def joined_lines(parts: list[Text], width: int) -> list[Text]:
+    """All of `parts` with points between them, in as many lines of `width` as they take."""
+    lines: list[Text] = []
+    for part in parts:
+        if lines and lines[-1].cell_len + len(_SEPARATOR) + part.cell_len <= width:
+            lines[-1].append(_SEPARATOR, style="quiet").append_text(part)
+        else:
+            lines.append(part.copy())
+    return lines
 
 
 def rule(words: Text, width: int) -> Text:
@@ -41,11 +53,20 @@ def batch_rule(view: BatchView, width: int) -> Text:
     return rule(joined(batch_heading(view), width - 6), width)
 
 
+def quoted_as(view: BatchView, symbol: str) -> str | None:
+    """The name under which `symbol` was quoted on the day that is looked at, where it is another one."""
+    trace = view.day.day.traces.get(symbol) if view.day and view.day.day else None
+    return trace.quoted_as if trace else None
+
+
 def figures_table(view: BatchView, width: int) -> Text:
     """The picks and the benchmark on the day that is looked at: prices, returns, excess; the batch's excess last."""
     batch, day = view.detail.batch, view.day
     checkpoint = day.day.checkpoint if day and day.day else None
-    symbol = literal(batch.benchmark_symbol, limit=10, style="quiet")
+    symbols = [batch.benchmark_symbol, *(each.pick.ticker for each in view.picks)]
+    names = {each: quoted_words(each, quoted_as(view, each)) for each in symbols}
+    renamed = [len(names[each]) for each in symbols if quoted_as(view, each)]
+    symbol = Text(names[batch.benchmark_symbol], style="quiet")
 
     def column(
         key: str, label: str, width: int, of_pick: Callable[[PickFigures], Text], of_benchmark: Text, *,
@@ -59,7 +80,7 @@ def figures_table(view: BatchView, width: int) -> Text:
     columns = [
         column("action", "", 4, lambda row: Text(str(row.pick.action), style="quiet"), Text(), is_number=False),
         column(
-            "ticker", "", 6, lambda row: literal(row.pick.ticker, limit=10, style="strong"), symbol,
+            "ticker", "", max([6, *renamed]), lambda row: Text(names[row.pick.ticker], style="strong"), symbol,
             most=10, is_number=False,
         ),
         column(
@@ -109,30 +130,47 @@ def _strip_value(day: BatchDay) -> Text:
     if day.excess_pct is not None:
         return figures.short_excess(day.excess_pct).copy()
     if day.state is DayState.SKIPPED:
-        return Text("–" if day.day and day.day.reason == "market_closed" else "skip", style="quiet")
+        return Text(_SKIPPED.get(day.day.reason or "", "skip") if day.day else "skip", style="quiet")
     if day.state in (DayState.WAITING, DayState.DUE):
         return Text("wait" if day.state is DayState.WAITING else "due", style="caution")
     return Text()
 
 
-def waiting_lines(view: BatchView, width: int) -> list[Text]:
-    """Why the batch was marked failed, and a line for each day that waits: next try and cause."""
+def notable_lines(view: BatchView, width: int) -> list[Text]:
+    """What stands out in a batch, a line each.
+
+    Why it was marked failed, which symbols stopped trading, and the days that wait, those for the same thing together:
+    for an operator's word, or for the next try.
+    """
+    lines = [*_failure(view), *(Text.assemble(("– ", "caution"), stopped_words(each)) for each in view.detail.stopped)]
+    waiting: dict[str, list[BatchDay]] = {}
+    for day in view.days:
+        if day.waiting is not None and day.state is DayState.WAITING:
+            waiting.setdefault(day.waiting.detail, []).append(day)
+    lines += [_waits(view, detail, days) for detail, days in waiting.items()]
+    for line_of_text in lines:
+        line_of_text.truncate(width, overflow="ellipsis")
+    return lines
+
+
+def _failure(view: BatchView) -> Iterable[Text]:
     from db.events import EventType  # it brings the driver, which the first paint need not wait for
 
-    lines = []
     for event in view.detail.events:
         if event.event_type == EventType.BATCH_FAILED:
             reason = literal(event.payload.get("reason") or "", limit=500)
-            lines.append(Text.assemble(("✗ ", "trouble"), "marked failed: ", reason))
-            lines[-1].truncate(width, overflow="ellipsis")
-    for day in view.days:
-        if day.waiting is not None and day.state is DayState.WAITING:
-            next_try = formats.exchange_time(day.waiting.next_try_at, view.now)
-            text = Text.assemble(("! ", "caution"), f"{formats.day_and_month(day.date)}: next try {next_try}")
-            text.append(" · ", style="quiet").append_text(literal(day.waiting.detail, limit=200))
-            text.truncate(width, overflow="ellipsis")
-            lines.append(text)
-    return lines
+            yield Text.assemble(("✗ ", "trouble"), "marked failed: ", reason)
+
+
+def _waits(view: BatchView, detail: str, days: Sequence[BatchDay]) -> Text:
+    """`! Wed 20 Nov: next try Thu 17:05 ET · no close …`, `! Mon 6 Jun and 4 more wait for a word · AMZN moved …`."""
+    words = Text.assemble(("! ", "caution"), days_words([day.date for day in days]))
+    if awaits_word(days[0]):
+        words.append(" wait for a word" if len(days) > 1 else " waits for a word")
+    else:
+        next_try = min(day.waiting.next_try_at for day in days if day.waiting is not None)
+        words.append(f": next try {formats.exchange_time(next_try, view.now)}")
+    return words.append(_SEPARATOR, style="quiet").append_text(literal(detail, limit=300))
 
 
 def reasoning(view: BatchView, *, in_full: bool) -> Text:

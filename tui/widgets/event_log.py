@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from rich.text import Text
@@ -11,11 +12,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 
-from core.facts import instant_in, text_in
+from core import metrics
+from core.facts import count_in, instant_in, text_in
+from core.moves import move_in
 from core.trading_calendar import EXCHANGE_ZONE
 from db.events import PAYLOAD_KEYS, EventType
 from db.records import Event, LoggedEvent
-from tui.format import exchange_time
+from tui import format as formats
 from tui.literal import literal
 from tui.widgets.columns import Column
 from tui.widgets.drawn import Drawn
@@ -33,7 +36,8 @@ _TELLING = (
 _KEYS_BY_TYPE = {str(type_): keys for type_, keys in PAYLOAD_KEYS.items()}
 _COUNTS = frozenset({"computed", "skipped"})
 _CODES = frozenset({"reason", "cause"})
-_PAUSES = frozenset({EventType.SCHEDULE_PAUSED, EventType.SCHEDULE_RESUMED})
+_SEPARATOR = " · "
+_SUMMARY_LIMIT = 160
 
 
 class Payload(Drawn):
@@ -96,11 +100,11 @@ def _in_order(event: Event) -> dict[str, Any]:
 
 def summary(event: Event, *, with_week: bool = True) -> Text:
     """The telling parts of a payload on one line."""
-    if event.event_type in _PAUSES:
-        return literal(_pause_told(event), limit=160)
+    if (in_words := _IN_WORDS.get(event.event_type)) is not None:
+        return literal(in_words(event), limit=_SUMMARY_LIMIT)
     telling = [key for key in _TELLING if event.payload.get(key) and (with_week or key != "run_date")]
     told = [_told(key, event.payload[key]) for key in telling]
-    return literal(" · ".join(told), limit=160)
+    return literal(_SEPARATOR.join(told), limit=_SUMMARY_LIMIT)
 
 
 def _told(key: str, value: object) -> str:
@@ -118,10 +122,57 @@ def _pause_told(event: Event) -> str:
     if event.event_type == EventType.SCHEDULE_RESUMED:
         # The day of the week is enough near the event, whose date stands beside it.
         since = instant_in(payload, "paused_since")
-        words += ", paused" if since is None else f", paused since {exchange_time(since, event.created_at)}"
+        words += ", paused" if since is None else f", paused since {formats.exchange_time(since, event.created_at)}"
         words += f" by {text_in(payload, 'paused_by') or 'unknown'}"
     reason = text_in(payload, "reason")
     return f"{words}: {reason}" if reason else words
+
+
+def _move_told(event: Event) -> str:
+    """`AAPL -85.47 % on 9 Jun, 645.57 → 93.7 at tiingo · by ann@host: why`; only what is there of another form."""
+    payload, move = event.payload, move_in(event.payload)
+    by = f"by {text_in(payload, 'who') or 'unknown'}"
+    reason = text_in(payload, "reason")
+    words = f"{by}: {reason}" if reason else by
+    if move is None:
+        return f"{text_in(payload, 'symbol') or 'unknown'} · {words}"
+    percent = formats.percent(metrics.return_pct(Decimal(1), move.ratio))
+    day = formats.day_and_month(move.session)
+    return f"{move.symbol} {percent} % on {day}, {move.previous:f} → {move.close:f} at {move.source} · {words}"
+
+
+def _stop_told(event: Event) -> str:
+    """`TWTR · last close 2022-10-27 · tiingo, yahoo`."""
+    payload = event.payload
+    sources = payload.get("sources")
+    parts = [text_in(payload, "symbol") or "unknown", f"last close {text_in(payload, 'last_session') or 'unknown'}"]
+    return _SEPARATOR.join([*parts, *([", ".join(map(str, sources))] if isinstance(sources, list) else [])])
+
+
+def _renaming_told(event: Event) -> str:
+    """`FB → META · tiingo`."""
+    symbol, successor, source = (text_in(event.payload, key) for key in ("symbol", "successor", "source"))
+    return _SEPARATOR.join([f"{symbol or 'unknown'} → {successor or 'unknown'}", *([source] if source else [])])
+
+
+def _picks_told(event: Event) -> str:
+    """`refused · llm · gpt-5 · 3 attempts · the answers were no picks`; with the week where there is no batch."""
+    payload = event.payload
+    keys = ("outcome", "pick_source", "model") if event.batch_id else ("run_date", "outcome", "pick_source", "model")
+    told = [found for key in keys if (found := text_in(payload, key))]
+    attempts = count_in(payload, "attempts")
+    told += [] if attempts is None else ["1 attempt" if attempts == 1 else f"{attempts} attempts"]
+    return _SEPARATOR.join([*told, *([detail] if (detail := text_in(payload, "detail")) else [])])
+
+
+_IN_WORDS: Mapping[str, Callable[[Event], str]] = {
+    EventType.SCHEDULE_PAUSED: _pause_told,
+    EventType.SCHEDULE_RESUMED: _pause_told,
+    EventType.MOVE_ACCEPTED: _move_told,
+    EventType.SYMBOL_STOPPED: _stop_told,
+    EventType.SYMBOL_RENAMED: _renaming_told,
+    EventType.PICKS_ANSWERED: _picks_told,
+}
 
 
 def event_time(event: Event, *, with_seconds: bool = True) -> str:

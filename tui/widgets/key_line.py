@@ -12,8 +12,12 @@ _GAP = "  "
 
 
 def key_words(commands: list[Command], situation: Situation, width: int) -> Text:
-    """`↵ open  q quit`, in as much of `width` as there are commands to show; unavailable ones are quiet."""
-    shown = [command for command in commands if command.rank > 0]
+    """`↵ open  q quit`, in as much of `width` as there are commands to show; unavailable ones quiet, or left out."""
+    shown = [
+        command
+        for command in commands
+        if command.rank > 0 and not (command.comes_up and command.unavailable(situation) is not None)
+    ]
     while shown and sum(_length(command) for command in shown) > width:
         shown.remove(max(shown, key=lambda command: command.rank))
     words = Text()

@@ -74,8 +74,8 @@ class Preview(Container):
             return
         in_full = self.app.size.height >= _HIGH_ENOUGH_FOR_PROSE
         draws: dict[str, Draw] = {}
-        if parts.waiting_lines(view, 80):
-            draws["preview-waiting"] = lambda width: Text("\n").join(parts.waiting_lines(view, width))
+        if parts.notable_lines(view, 80):
+            draws["preview-waiting"] = lambda width: Text("\n").join(parts.notable_lines(view, width))
         self._draw(
             draws
             | {

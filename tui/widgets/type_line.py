@@ -18,6 +18,10 @@ _NAMES: dict[EventType | None, str] = {
     EventType.CHECKPOINT_SKIPPED: "skipped",
     EventType.PRICE_REBASED: "rebased",
     EventType.BASELINE_REVISED: "revised",
+    EventType.MOVE_ACCEPTED: "accepted",
+    EventType.SYMBOL_STOPPED: "stopped",
+    EventType.SYMBOL_RENAMED: "renamed",
+    EventType.PICKS_ANSWERED: "answered",
     EventType.SCHEDULE_PAUSED: "paused",
     EventType.SCHEDULE_RESUMED: "resumed",
 }

@@ -99,7 +99,7 @@ async def test_the_newest_stands_first_with_week_and_payload(settings: Settings,
         assert '"source": "csv"' in text
         assert '"checkpoint_date": "2024-11-21"' in text
         assert str(MISSED_WEEK) in text, "a missed week is named though it has no batch"
-        assert "…" not in text
+        assert text.count("…") == (1 if size[0] < 110 else 0), "where not all types have room"
 
 
 async def test_every_page_is_read_down_to_the_oldest(
@@ -210,7 +210,7 @@ async def test_what_is_read_again_reaches_down_to_the_cursor_only(
 
 async def test_types_are_cycled_by_key_and_chosen_by_mouse(settings: Settings) -> None:
     app = app_for(settings)
-    async with running(app, (80, 24)) as pilot:
+    async with running(app, (120, 40)) as pilot:
         screen = await open_log(pilot)
 
         def types() -> set[str]:
@@ -283,7 +283,7 @@ async def test_everything_that_matches_is_exported_whole(
     app = app_for(settings)
     async with running(app) as pilot:
         screen = await open_log(pilot)
-        await pilot.click(offset=clicked_at(app, "computed   skipped"))
+        await pilot.click(offset=clicked_at(app, "computed skipped"))
         await until(pilot, lambda: {event.event_type for event in screen.table.rows} == {"checkpoint_computed"}, "type")
         await pilot.press("x")
         await until(pilot, lambda: isinstance(app.screen, AskScreen), "the question")

@@ -22,7 +22,7 @@ from core.picks.source import PickDraft
 from core.prices.source import Answer
 from core.services import Services
 from core.settings import Settings
-from core.staging import StagedWeek
+from core.staging import StagedWeek, stage
 from core.week_list import MissedWeeks, run_date_of
 from db.records import Action
 from tests.fakes import FixedClock, ScriptedPrices, exchange
@@ -184,7 +184,14 @@ async def test_what_is_said_follows_the_clock(settings: Settings) -> None:
         await until(pilot, lambda: "Opens now: the opening lasts until Mon 09:30 ET." in shown(app), "the clock")
 
 
-async def test_picks_are_staged_edited_and_unstaged_by_keyboard_alone(staging: Settings, picks_file: Path) -> None:
+@pytest.mark.parametrize("pick_source", ["file", "manual"])
+async def test_picks_are_staged_edited_and_unstaged_by_keyboard_alone(
+    staging: Settings, picks_file: Path, pick_source: str, tmp_path: Path
+) -> None:
+    if pick_source == "manual":
+        picks_file = tmp_path / "staged.csv"
+        own = {"pick_source": "manual", "picks_file": None, "data_dir": tmp_path}
+        staging = staging.model_copy(update=own)
     app = app_for(staging)
     async with at_home(app) as pilot:
         await pilot.press("n")
@@ -192,6 +199,7 @@ async def test_picks_are_staged_edited_and_unstaged_by_keyboard_alone(staging: S
         await until(pilot, lambda: "Stages: Monday's job opens it, Mon 09:00 ET." in shown(app), "what is done")
         await type_picks(pilot)
         assert isinstance(app.screen, StagingScreen)
+        assert str(picks_file)[:20] in shown(app)
         assert not picks_file.exists()
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is home(app), "the list")
@@ -214,6 +222,28 @@ async def test_picks_are_staged_edited_and_unstaged_by_keyboard_alone(staging: S
         await pilot.press("enter")
         await until(pilot, lambda: run_date_of(home(app).table.rows[0]) == NEWEST_WEEK, "no staged row")
         assert read_picks_file(picks_file) == {}
+
+
+async def test_while_the_opening_is_on_every_screen_reminds_and_the_form_opens_the_week(
+    staging: Settings, tmp_path: Path
+) -> None:
+    manual = staging.model_copy(update={"pick_source": "manual", "picks_file": None, "data_dir": tmp_path})
+    clock = FixedClock(exchange(NEXT_WEEK.isoformat(), "09:05"))
+    reminds = f"! Nothing is staged for the week of {NEXT_WEEK}. n opens the form, until 09:30 ET."
+    app = app_for(manual, clock=clock)
+    async with at_home(app) as pilot:
+        await until(pilot, lambda: reminds in shown(app), "the reminder")
+        for place in ("2", "3", "4", "1"):
+            await pilot.press(place)
+            await pilot.pause()
+            assert reminds in shown(app)
+        await pilot.press("n")
+        await until(pilot, lambda: is_form(app) and form(pilot).draft.week == str(NEXT_WEEK), "the week to open")
+        await type_picks(pilot)
+        assert isinstance(app.screen, OpeningScreen)
+        await pilot.press("escape", "escape")
+        await write_as_another(manual, lambda services: stage(services, NEXT_WEEK, DRAFTS), clock.now())
+        await until(pilot, lambda: "Nothing is staged" not in shown(app), "the end of the reminder")
 
 
 # Checks
@@ -418,7 +448,7 @@ async def test_escape_stops_a_pick_source_that_hangs_and_keeps_the_form(
     monkeypatch.setattr(new_batch, "pick_source_called", lambda *_: source)
     app = app_for(staging)
     async with in_form(app, missed()) as pilot:
-        await pilot.press(*"ko", "ctrl+o", "right", "enter")
+        await pilot.press(*"ko", "ctrl+o", *["right"] * 3, "enter")
         await until(pilot, source.asked.is_set, "the question")
         assert "asking momentum… Esc stops it" in shown(app)
         await pilot.press("ctrl+s")
@@ -451,7 +481,7 @@ async def test_a_pick_source_with_a_defect_is_told(staging: Settings, monkeypatc
     monkeypatch.setattr(new_batch, "pick_source_called", broken)
     app = app_for(staging)
     async with in_form(app, missed()) as pilot:
-        await pilot.press("ctrl+o", "right", "enter")
+        await pilot.press("ctrl+o", *["right"] * 3, "enter")
         await until(pilot, lambda: "The pick source momentum failed: RuntimeError." in complaint(pilot), "the failure")
         assert "secret" not in shown(app)
 
