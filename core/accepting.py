@@ -1,8 +1,7 @@
 """An operator's word on closes that moved beyond all likelihood: what waits for it, and taking it."""
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,6 +10,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from core.accepted_moves import accepted_moves
 from core.batches import REASON_LIMIT, NotPossibleError, find, is_unicode
 from core.moves import Move, move_in, without_accepted
 from core.services import Services
@@ -25,15 +25,6 @@ class DoubtfulDay:
 
     checkpoint_date: date
     moves: tuple[Move, ...]
-
-
-async def accepted_moves(connection: AsyncConnection[Any], batch_ids: Sequence[UUID]) -> dict[UUID, tuple[Move, ...]]:
-    """The moves that operators accepted, by batch."""
-    found: defaultdict[UUID, list[Move]] = defaultdict(list)
-    for batch_id, payload in await events.accepted_moves(connection, batch_ids):
-        if (move := move_in(payload)) is not None:
-            found[batch_id].append(move)
-    return {batch_id: tuple(moves) for batch_id, moves in found.items()}
 
 
 async def doubtful_days(services: Services, run_date: date) -> tuple[DoubtfulDay, ...]:
@@ -111,8 +102,9 @@ async def _doubtful_days(connection: AsyncConnection[Any], batch_id: UUID) -> tu
 
 
 def _moves_in(evidence: Any) -> tuple[Move, ...]:
-    told = evidence if isinstance(evidence, list) else []
-    return tuple(move for payload in told if isinstance(payload, dict) and (move := move_in(payload)) is not None)
+    told = evidence.get("moves") if isinstance(evidence, dict) else None
+    payloads = told if isinstance(told, list) else []
+    return tuple(move for payload in payloads if isinstance(payload, dict) and (move := move_in(payload)) is not None)
 
 
 async def _unaccepted(connection: AsyncConnection[Any], batch_id: UUID) -> tuple[Move, ...]:

@@ -1,6 +1,6 @@
 """Catch-up, the one mechanism: what should exist by now, less what exists, is what to do. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from core.opening_tries import OpeningTry
 from core.trading_calendar import TradingCalendar, batch_days, monday_of
-from core.weeks import Delay, Rules, WaitCause
+from core.weeks import Delay, Rules
 from db.records import ActiveBatch, WaitingDay
 
 
@@ -36,8 +36,8 @@ class DueBatch:
     days: tuple[date, ...]
     tried: frozenset[date] = frozenset()
     """Those of its days that were tried before and had to wait."""
-    lacking: frozenset[date] = frozenset()
-    """Those of `tried` that the last answers had no close for; an outage was no look at a day."""
+    missing: Mapping[date, frozenset[str]] = field(default_factory=dict)
+    """Which symbols had no close on those of `tried` when answers were looked at last; an outage was no look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def plan(
         # A try that is still to come was made by a clock that ran ahead; nobody rests for it.
         if rest_until is not None and waiting.last_tried_at <= rest_until < waiting.next_try_at
     }
-    causes = {(waiting.batch_id, waiting.checkpoint_date): waiting.cause for waiting in existing.waiting}
+    waited = {(waiting.batch_id, waiting.checkpoint_date): waiting for waiting in existing.waiting}
     due: list[DueBatch] = []
     resting = 0
     for active in existing.active:
@@ -122,9 +122,9 @@ def plan(
         else:
             to_write = days
         if to_write:
-            before = {day: causes[key] for day in to_write if (key := (active.batch.id, day)) in causes}
-            lacking = frozenset(day for day, cause in before.items() if cause == WaitCause.CLOSE_MISSING)
-            due.append(DueBatch(active, to_write, frozenset(before), lacking))
+            before = {day: waited[key] for day in to_write if (key := (active.batch.id, day)) in waited}
+            missing = {day: frozenset(waiting.missing) for day, waiting in before.items()}
+            due.append(DueBatch(active, to_write, frozenset(before), missing))
         if len(days) < len(unwritten):
             candidates.append(NextDue(DueKind.CHECKPOINT, rules.due_at(calendar, unwritten[len(days)])))
     return Plan(

@@ -11,9 +11,11 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from core.accepted_moves import accepted_moves
 from core.catch_up import DayDone, Report
 from core.clock import Clock
 from core.mixing import refuse_mixing
+from core.moves import without_accepted
 from core.pick_accounts import Outcome, answered_payload
 from core.trading_calendar import BATCH_DAYS
 from core.valuation import ComputedDay, Opening
@@ -35,6 +37,7 @@ class _Rows:
     completed: list[UUID] = field(default_factory=list)
     waiting: list[tuple[UUID, date, Delay]] = field(default_factory=list)
     told: set[tuple[UUID, str, str, str]] = field(default_factory=set)
+    accepted_meanwhile: list[UUID] = field(default_factory=list)
     opened: int = 0
     computed: int = 0
     skipped: int = 0
@@ -150,6 +153,13 @@ class _Rows:
         )
 
 
+def _evidence(delay: Delay) -> str | None:
+    """What the next look at a waiting day is held against, as JSON text."""
+    if not delay.moves and not delay.missing:
+        return None
+    return _encode({"moves": [move.payload() for move in delay.moves], "missing": delay.missing})
+
+
 def _json_value(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")  # digits, never an exponent
@@ -255,6 +265,10 @@ class Recorder:
         locked = {batch.id: batch for batch in await batches.lock(connection, existing)} if existing else {}
         written = await checkpoints.written(connection, existing) if existing else {}
         rows.told = await events.told_once(connection, existing) if existing else set()
+        doubted = [
+            week.batch.id for week in weeks if week.batch and any(delay.moves for delay in week.waiting.values())
+        ]
+        accepted = await accepted_moves(connection, doubted) if doubted else {}
         for week in weeks:
             assert week.batch is not None  # the caller keeps only weeks that have one
             batch_id = week.batch.id
@@ -270,6 +284,10 @@ class Recorder:
                     rows.skipped_day(batch_id, week.skipped[day])
                 elif day in week.waiting:
                     rows.waiting.append((batch_id, day, week.waiting[day]))
+                    moves = week.waiting[day].moves
+                    if moves and not without_accepted(moves, accepted.get(batch_id, ())):
+                        # The operator's word came while the source was asked.
+                        rows.accepted_meanwhile.append(batch_id)
             new = dict.fromkeys(week.computed, False) | dict.fromkeys(week.skipped, True)
             all_days = {**new, **there}
             if len(all_days) == BATCH_DAYS and len(there) < BATCH_DAYS:
@@ -291,5 +309,8 @@ class Recorder:
                 detail=delay.detail,
                 tried_at=self._clock.now(),
                 retry_after=delay.retry_after,
-                evidence=_encode([move.payload() for move in delay.moves]) if delay.moves else None,
+                evidence=_evidence(delay),
+                keeps_evidence=delay.is_failure,
             )
+        for batch_id in rows.accepted_meanwhile:
+            await checkpoints.try_again(connection, batch_id, self._clock.now())

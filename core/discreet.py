@@ -68,7 +68,7 @@ def discreet(options: PriceOptions | PickOptions) -> Iterator[None]:
     try:
         yield
     except AlphaMondayError as exc:
-        key = {options.key} if options.key else set()
+        key = {options.key, *options.key.split(":")} - {""} if options.key else set()
         secrets = in_every_form(key | (secrets_of_address(options.url) if options.url else set()))
         exc.message, exc.remedy = redacted(exc.message, secrets), redacted(exc.remedy, secrets)
         exc.args = (exc.message,)

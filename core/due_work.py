@@ -10,22 +10,25 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from core.accepting import accepted_moves
+from core.accepted_moves import accepted_moves
 from core.batches import record_missed
 from core.catch_up import Existing, Plan, Report, plan
 from core.checkpoints import Recorder
+from core.csv_rows import FileError
 from core.facts import TEXT_LIMIT
 from core.job_history import Job, JobRun, facts_of, failures, narrowed, outcomes
 from core.leading import process_name
 from core.logs import redacted
 from core.mixing import refuse_mixing
-from core.opening_tries import NO_PICK_SOURCE, OPENING_FACT, failed_try, opening_try_in
+from core.opening_tries import NO_PICK_SOURCE, OPENING_FACT, OpeningTry, failed_try, opening_try_in
 from core.pick_accounts import account_of, record_refused_picks
 from core.picks.check import check_picks
 from core.picks.source import PicksGivenUpError, PicksNotYetError, PickSourceError, PicksUnavailableError
+from core.prices.source import PriceSourceError, UnavailableError
 from core.services import Services
 from core.settling import settle
 from core.source_health import HealthLog, SourceKind
+from core.symbol_changes import NO_CHANGES, SymbolChanges
 from core.trading_calendar import monday_of
 from core.weeks import Delay, Week
 from db import batches, checkpoints, events, leadership
@@ -45,8 +48,14 @@ async def load(connection: AsyncConnection[Any], services: Services, now: dateti
         first_run_date=first_run_date,
         this_week_opened=opened,
         unopened=await batches.unopened(connection, monday) if first_run_date else (),
-        opening_try=opening_try_in(await leadership.fact(connection, OPENING_FACT)),
+        opening_try=_of_this_source(opening_try_in(await leadership.fact(connection, OPENING_FACT)), services),
     )
+
+
+def _of_this_source(tried: OpeningTry | None, services: Services) -> OpeningTry | None:
+    """`tried`, unless it was a try with another pick source: what that one said binds nobody else."""
+    source = services.pick_source
+    return None if tried and source and tried.pick_source not in ("", source.name) else tried
 
 
 async def due_work(services: Services, as_of: datetime | None = None, *, with_rest: bool = True) -> Plan:
@@ -118,10 +127,22 @@ async def _work(
     report = recorder.report
     if planned.missed:
         report.missed = await record_missed(services, planned.missed, as_of)
-    changes = await asyncio.to_thread(services.symbol_changes.changes)
     weeks = await weeks_due(services, planned)
+    changes = await _read_changes(services)
+    if isinstance(changes, PriceSourceError):
+        for week in weeks:
+            week.conclude([changes], services.rules, services.calendar, planned.now)
+        if weeks:
+            await recorder(weeks)
+        # A week that opens now was picked by names that are in use, so it needs no changes.
+        weeks, changes = [], NO_CHANGES
+    opening: list[Week] = []
     if planned.opening is not None:
-        weeks += await _week_to_open(services, planned.opening, planned.now, as_of, report, health)
+        opening = await _week_to_open(services, planned.opening, planned.now, as_of, report, health)
+        if not opening:
+            # At once: whatever fails below must not have the picks' source asked again at the next tick.
+            await _note_failed_opening(services, planned.opening, report.unopened[planned.opening], as_of)
+    weeks += opening
     report.waiting += planned.resting
     if (resting := planned.resting_opening) is not None:
         report.unopened[resting.run_date] = resting.delay
@@ -132,8 +153,17 @@ async def _work(
         await settle(
             weeks, sources, services.calendar, services.rules, planned.now, recorder, stopping, health, changes
         )
-    if planned.opening is not None and (delay := report.unopened.get(planned.opening)) is not None:
-        await _note_failed_opening(services, planned.opening, delay, as_of)
+    for week in opening:
+        if (delay := report.unopened.get(week.run_date)) is not None:
+            await _note_failed_opening(services, week.run_date, delay, as_of)
+
+
+async def _read_changes(services: Services) -> SymbolChanges | PriceSourceError:
+    """The renamed tickers; an error of a source where their file is wrong, for then no answer can be understood."""
+    try:
+        return await asyncio.to_thread(services.symbol_changes.changes)
+    except FileError as exc:
+        return UnavailableError(f"Renamed tickers cannot be looked up: {exc.message}", exc.remedy)
 
 
 async def weeks_due(services: Services, planned: Plan) -> list[Week]:
@@ -146,7 +176,7 @@ async def weeks_due(services: Services, planned: Plan) -> list[Week]:
         accepted = await accepted_moves(connection, ids)
     weeks = [Week.of_active(due.active, picks[due.active.batch.id], due.days, services.calendar) for due in planned.due]
     for due, week in zip(planned.due, weeks, strict=True):
-        week.tried = due.lacking
+        week.tried = due.missing
         week.accepted = accepted.get(due.active.batch.id, ())
     return weeks
 
@@ -184,6 +214,7 @@ async def _week_to_open(
     week.account = account_of(answered)
     if as_of is None:
         week.open_before = services.rules.opens_until(services.calendar, run_date)
+    week.asked_from = services.calendar.previous_session(week.baseline_date)
     return [week]
 
 
@@ -199,5 +230,6 @@ async def _note_failed_opening(services: Services, run_date: date, delay: Delay,
             until=services.rules.opens_until(services.calendar, run_date),
             tick_every=services.settings.tick_every,
             draw=_draw,
+            pick_source=services.pick_source.name if services.pick_source else "",
         )
         await leadership.note(connection, OPENING_FACT, failed.fact())

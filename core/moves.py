@@ -4,7 +4,7 @@ The bound is the product's rule, 40 %; the largest move of the S&P 500 in a sess
 (Federal Reserve History, "Stock Market Crash of 1987").
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,6 +16,7 @@ from core.prices.source import is_price
 LARGEST_MOVE = Decimal("0.4")
 # Providers round a close in different ways; a move that was accepted is known again in spite of that.
 _SAME_MOVE = Decimal("1e-3")
+_BACK_AGAIN = Decimal("0.1")
 _ONE = Decimal(1)
 
 
@@ -88,6 +89,18 @@ def move_in(payload: Mapping[str, Any]) -> Move | None:
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None  # what is not understood accepts nothing, and the day waits
     return move if all(map(is_price, (move.previous, move.close, move.split_factor))) else None
+
+
+def undo_each_other(moves: Sequence[Move]) -> bool:
+    """Whether `moves`, of one symbol and in order, lead back to where they began, to a tenth.
+
+    A wrong close, or a split factor on the wrong date, moves a series there and back: what comes after it compares with
+    the baseline as if it had not been.
+    """
+    ratio = _ONE
+    for move in moves:
+        ratio = metrics.CONTEXT.multiply(ratio, move.ratio)
+    return len(moves) > 1 and abs(metrics.CONTEXT.subtract(ratio, _ONE)) <= _BACK_AGAIN
 
 
 def without_accepted(moves: Iterable[Move], accepted: Iterable[Move]) -> tuple[Move, ...]:

@@ -34,6 +34,7 @@ class OpeningTry:
     attempts: int
     next_try_at: datetime | None
     tried_at: datetime | None = None
+    pick_source: str = ""
 
     def rests_until(self, run_date: date, now: datetime) -> datetime | None:
         """When the week of `run_date` is tried again, if that is not yet.
@@ -53,6 +54,7 @@ class OpeningTry:
             "attempts": self.attempts,
             "next_try_at": self.next_try_at.isoformat() if self.next_try_at else None,
             "tried_at": self.tried_at.isoformat() if self.tried_at else None,
+            "pick_source": self.pick_source,
         }
 
 
@@ -70,6 +72,7 @@ def opening_try_in(fact: SchedulerFact | None) -> OpeningTry | None:
         min(max(count_in(fact.value, "attempts") or 0, 0), _MOST_ATTEMPTS),
         instant_in(fact.value, "next_try_at"),
         instant_in(fact.value, "tried_at"),
+        text_in(fact.value, "pick_source") or "",
     )
 
 
@@ -82,6 +85,7 @@ def failed_try(
     until: datetime,
     tick_every: timedelta,
     draw: random.Random,
+    pick_source: str = "",
 ) -> OpeningTry:
     """A try that failed at `now` with `delay`, after `before`; the opening ends at `until`.
 
@@ -90,9 +94,9 @@ def failed_try(
     for a longer one.
     """
     if delay.cause in _WITHOUT_REST:
-        return OpeningTry(run_date, delay, 0, None, now)
+        return OpeningTry(run_date, delay, 0, None, now, pick_source)
     if delay.cause == PicksGivenUpError.code:
-        return OpeningTry(run_date, delay, 1, until, now)  # an operator can still have it run
+        return OpeningTry(run_date, delay, 1, until, now, pick_source)  # an operator can still have it run
     before_now = before.attempts if before is not None and before.run_date == run_date else 0
     attempts = min(1 + before_now, _MOST_ATTEMPTS)
     last_call = until - max(LAST_CALL, 2 * tick_every)
@@ -100,4 +104,5 @@ def failed_try(
         next_try_at = min(now + back_off(attempts, FIRST_REST, LONGEST_REST, draw), last_call)
     else:
         next_try_at = now + back_off(1, FIRST_REST, LONGEST_REST, draw)
-    return OpeningTry(run_date, delay, attempts, max(next_try_at, now + (delay.retry_after or timedelta(0))), now)
+    next_try_at = max(next_try_at, now + (delay.retry_after or timedelta(0)))
+    return OpeningTry(run_date, delay, attempts, next_try_at, now, pick_source)

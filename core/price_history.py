@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
@@ -38,16 +38,19 @@ class History:
         last: date,
         *,
         is_taken_at_its_word: bool = False,
+        least_rest: timedelta = timedelta(0),
         quoted: Mapping[str, tuple[SymbolChange, ...]] | None = None,
     ) -> None:
         """Takes from `answer` nothing later than `last`, whatever the source sent.
 
+        `least_rest` is how long the source asks to be left alone after an answer that lacks something.
         `quoted` tells under which names the closes of renamed symbols stood in the source's own answer.
         """
         self._last = last
         self._quoted = quoted or {}
         self.source = answer.source
         self.is_taken_at_its_word = is_taken_at_its_word
+        self.least_rest = least_rest
         self.basis = answer.basis
         self._closes = {
             symbol: closes if not closes or max(closes) <= last else {d: c for d, c in closes.items() if d <= last}
@@ -71,6 +74,10 @@ class History:
                 "The day is tried again; if it lasts, use another price source.",
             )
         return number
+
+    def has_close(self, symbol: str, day: date) -> bool:
+        """Whether the source sent anything for `symbol` on `day`; what that is worth, `close` tells."""
+        return day in self._closes.get(symbol, NO_CLOSES)
 
     def close(self, symbol: str, day: date) -> Decimal | None:
         """The close of `symbol` on `day`, as the source sent it. Raises MalformedError."""
@@ -153,6 +160,7 @@ class History:
             Answer(self.source, self.basis, closes),
             self._last,
             is_taken_at_its_word=self.is_taken_at_its_word,
+            least_rest=self.least_rest,
             quoted={symbol: names for symbol, (_, names) in joined.items()},
         )
 

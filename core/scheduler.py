@@ -261,6 +261,8 @@ class Scheduler:
                 report = await self._tick(leading, is_to_end, watching)
                 if report is not None and not self._stopping.is_set():
                     upkeep.after_tick(report)
+                elif self.state.problem is not None:
+                    upkeep.after_failed_tick(self.state.problem)
                 failures = 0 if report is not None else failures + 1
                 if failures > 1:
                     # What cannot be written must not make providers answer at every tick until it can.

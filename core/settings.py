@@ -23,6 +23,7 @@ _UNIT_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 LONGEST_DURATION = timedelta(days=366)
 # Every alert that there is, by the name under which NOTIFY_ON chooses it.
 ALERTS = ("opened", "checkpoint", "completed", "missed", "reminder", "source", "leadership", "digest")
+ALERT_NAMES = frozenset(ALERTS)
 _CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _SHORTEST_SECRET = 8  # what is shorter is a name or a port, and would mask words of every message
 _SAFE_URL = re.compile(r"https://[^\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/[^\s]*)?", re.ASCII)
@@ -146,8 +147,8 @@ class Settings(BaseSettings):
     @field_validator("notify_on")
     @classmethod
     def _known_alerts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [name for name in names if name not in ALERTS]:
-            raise ValueError(f"no alert is called {unknown[0][:40]!r}; there are {', '.join(ALERTS)}")
+        if not ALERT_NAMES.issuperset(names):
+            raise ValueError(f"write some of {', '.join(ALERTS)}, separated by commas")
         return names
 
     @field_validator("benchmark")

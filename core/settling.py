@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from core.price_history import History
 from core.prices.day_cache import DayCache
@@ -13,6 +13,7 @@ from core.prices.source import (
     PriceSourceError,
     UnavailableError,
     is_taken_at_its_word,
+    least_rest,
 )
 from core.source_health import HealthLog, SourceKind
 from core.symbol_changes import NO_CHANGES, SymbolChange, SymbolChanges, names_of
@@ -66,10 +67,16 @@ class _Asking:
             for name in names_of(symbol, changed)
         }
         newest = max(max(week.open_days, default=week.baseline_date) for week in weeks)
+        first = min(self._asked_from(week) for week in weeks)
         last = min(self.rules.last_due_session(self.calendar, self.now), newest + _EVIDENCE_SPAN)
         try:
-            answer = await self.source.closes(sorted(symbols), min(week.baseline_date for week in weeks), last)
-            return History(answer, last, is_taken_at_its_word=is_taken_at_its_word(self.source))
+            answer = await self.source.closes(sorted(symbols), first, last)
+            return History(
+                answer,
+                last,
+                is_taken_at_its_word=is_taken_at_its_word(self.source),
+                least_rest=least_rest(self.source),
+            )
         except PriceSourceError:
             raise
         except Exception as exc:
@@ -79,6 +86,11 @@ class _Asking:
                 f"The price source {self.source.name} failed: {type(exc).__name__}.",
                 "The log has the details; update or replace it.",
             ) from exc
+
+    def _asked_from(self, week: Week) -> date:
+        if week.batch is not None or week.asked_from is None or is_taken_at_its_word(self.source):
+            return week.baseline_date
+        return week.asked_from
 
     def changes_of(self, week: Week) -> Mapping[str, tuple[SymbolChange, ...]]:
         """What became of the week's renamed symbols between its baseline and the exchange's date now."""
@@ -140,7 +152,7 @@ async def settle(
             break
         asking = _Asking(source, calendar, rules, now, changes)
         answers = {id(week): answer for week, answer in await asking.histories(open_weeks)}
-        if health is not None and any(isinstance(answer, History) for answer in answers.values()):
+        if health is not None and all(isinstance(answer, History) for answer in answers.values()):
             health.succeeded(SourceKind.PRICES, source)
         still_open: list[Week] = []
         for some in _chunks(left):

@@ -5,6 +5,7 @@ import logging
 
 from core.alerts.alerts import Alerts
 from core.alerts.channel import Channels
+from core.alerts.ticks import TickAlert
 from core.catch_up import Report
 from core.heartbeat import Heartbeat
 from core.services import Services
@@ -20,16 +21,24 @@ class Upkeep:
     def __init__(self, services: Services, channels: Channels | None = None) -> None:
         """`channels` are those for alerts of a process that keeps them for longer than one lead."""
         self._heartbeat = Heartbeat(services)
-        self._alerts = Alerts(services, channels or Channels(services.settings))
+        channels = channels or Channels(services.settings)
+        self._alerts = Alerts(services, channels)
+        self._ticks = TickAlert(channels, services.settings, services.clock)
         self._backup = WeeklyBackup(services)
         self._backing_up: asyncio.Task[None] | None = None
 
     def after_tick(self, report: Report) -> None:
         """Starts what is due after a tick that did not fail, unless it is under way."""
         self._heartbeat.after_tick(report)
+        self._ticks.succeeded()
         self._alerts.look()
         if self._backing_up is None or self._backing_up.done():
             self._backing_up = asyncio.create_task(self._back_up())
+
+    def after_failed_tick(self, problem: AlphaMondayError) -> None:
+        """Starts what a tick that failed is no reason to leave: telling of it, and of what was written before."""
+        self._ticks.failed(problem)
+        self._alerts.look()
 
     def during_pause(self) -> None:
         """Starts what a pause does not end: what operators do meanwhile is told, the pause itself too."""
@@ -57,5 +66,5 @@ class Upkeep:
         if self._backing_up is not None:
             self._backing_up.cancel()
             await asyncio.gather(self._backing_up, return_exceptions=True)
-        await self._alerts.close()
+        await asyncio.gather(self._alerts.close(), self._ticks.close())
         await self._heartbeat.close()

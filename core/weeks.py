@@ -4,12 +4,12 @@ The rules are those for writing, waiting and giving up; nothing here does I/O.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from core.moves import Move, without_accepted
+from core.moves import Move, undo_each_other, without_accepted
 from core.picks.source import Account, PickDraft
 from core.price_history import History
 from core.prices.source import PriceSourceError, RateLimitedError
@@ -89,13 +89,16 @@ class SkippedDay:
 class Delay:
     """Why something due could not be done, and how long a source asked to be left alone.
 
-    `moves` are those that wait for an operator's word.
+    `moves` are those that wait for an operator's word, `missing` the symbols without a close;
+    `is_failure` says that a source could not answer, so that nothing was seen.
     """
 
     cause: str
     detail: str
     retry_after: timedelta | None = None
     moves: tuple[Move, ...] = ()
+    missing: tuple[str, ...] = ()
+    is_failure: bool = False
 
 
 @dataclass(slots=True)
@@ -103,7 +106,8 @@ class Week:
     """A week's due work, from an active batch or from picks still to be opened, filled in answer by answer.
 
     `open_before` is when a week that opens by itself may no longer be opened; None where an operator opens it.
-    `tried` are the days that were tried before, and that the answers then had no close for.
+    `tried` holds, for days that were tried before, the symbols that had no close when the answers were looked at last.
+    `asked_from` is the session before the baseline, for a week that opens by itself: its baseline is looked at too.
     `accepted` are the moves of its symbols that an operator took at their word, `account` how its picks came to be.
     """
 
@@ -122,7 +126,8 @@ class Week:
     waiting: dict[date, Delay] = field(default_factory=dict)
     unopened: Delay | None = None
     open_before: datetime | None = None
-    tried: frozenset[date] = frozenset()
+    tried: Mapping[date, frozenset[str]] = field(default_factory=dict)
+    asked_from: date | None = None
     accepted: tuple[Move, ...] = ()
     account: Account | None = None
     _doubtful: dict[date, tuple[Move, ...]] = field(default_factory=dict)
@@ -203,6 +208,15 @@ class Week:
     def consult(self, history: History, now: datetime) -> None:
         """Takes from one source's answer what it gives: the opening, then every open day."""
         if self.batch is None:
+            if moves := self._doubtful_baseline(history):
+                self.unopened = Delay(
+                    WaitCause.DOUBTFUL_MOVE,
+                    f"{'; '.join(move.words for move in moves)}; "
+                    f"alpha-monday open {self.run_date} --picks FILE takes it at its word",
+                    moves=moves,
+                )
+                self._histories.append(history)
+                return
             opened = open_week(
                 history,
                 run_date=self.run_date,
@@ -217,7 +231,9 @@ class Week:
                     WaitCause.CLOSE_MISSING,
                     f"no close on {self.baseline_date} for {', '.join(opened.symbols)} from {history.source}",
                 )
+                self._histories.append(history)
                 return
+            self._histories.clear()  # of sources that did not open it, perhaps on another basis
             self.opening, self.unopened = opened, None
             self.batch, self.picks, self.basis = opened.batch, opened.picks, opened.basis
         if history.basis != self.basis:
@@ -227,11 +243,27 @@ class Week:
             valued = value_day(history, self.batch, self.picks, self.baseline_date, day)
             if isinstance(valued, ComputedDay):
                 # A move on the way to a day is in that day's return, whatever the closes after it did.
-                moves = [move for symbol in self.symbols for move in history.moves(symbol, self.baseline_date, day)]
-                if doubtful := without_accepted(moves, self.accepted):
+                if doubtful := self._doubtful_on_the_way(history, day):
                     self._doubtful[day] = (*self._doubtful.get(day, ()), *doubtful)
                 else:
                     self.computed[day] = valued
+
+    def _doubtful_on_the_way(self, history: History, day: date) -> tuple[Move, ...]:
+        """The moves up to `day` that nobody accepted, without those of a symbol that undo each other."""
+        found: list[Move] = []
+        for symbol in self.symbols:
+            moves = without_accepted(history.moves(symbol, self.baseline_date, day), self.accepted)
+            if not undo_each_other(moves):
+                found += moves
+        return tuple(found)
+
+    def _doubtful_baseline(self, history: History) -> tuple[Move, ...]:
+        """The moves into the baseline, where no operator has said a word by opening the week himself."""
+        if self.asked_from is None:
+            return ()
+        return tuple(
+            move for symbol in self.symbols for move in history.moves(symbol, self.asked_from, self.baseline_date)
+        )
 
     def conclude(
         self, failures: Sequence[PriceSourceError], rules: Rules, calendar: TradingCalendar, now: datetime
@@ -246,7 +278,8 @@ class Week:
             if isinstance(decided, SkippedDay):
                 self.skipped[day] = decided
             else:
-                self.waiting[day] = decided
+                rests = [decided.retry_after or timedelta(0), *(history.least_rest for history in self._histories)]
+                self.waiting[day] = replace(decided, retry_after=max(rests) or None)
 
     def _doubt(self, day: date, failures: Sequence[PriceSourceError]) -> Delay | None:
         """What an operator is to look at: no source had an answer for the day that can be believed without a word."""
@@ -267,9 +300,9 @@ class Week:
         return frozenset(moved).union(
             symbol
             for history in self._histories
-            for day in self.open_days
+            for day in (*self.open_days, self.baseline_date)
             for symbol in self.symbols
-            if history.close(symbol, day) is None or history.close(symbol, self.baseline_date) is None
+            if not history.has_close(symbol, day)
         )
 
     def _judge(self, day: date, rules: Rules, calendar: TradingCalendar, now: datetime) -> SkippedDay | Delay:
@@ -279,10 +312,14 @@ class Week:
                 f"the batch is priced on the basis {self.basis}; no source of the chain is",
             )
         sources = tuple(history.source for history in self._histories)
-        lacking = [
-            tuple(symbol for symbol in self.symbols if history.close(symbol, day) is None)
-            for history in self._histories
-        ]
+        # An answer whose beginning is cut off proves nothing by what else it lacks.
+        whole = [history for history in self._histories if history.has_close(self.benchmark, self.baseline_date)]
+        if not whole:
+            return Delay(
+                WaitCause.BASELINE_MISSING,
+                f"{', '.join(sources)} has no {self.benchmark} close on the baseline {self.baseline_date}",
+            )
+        lacking = [tuple(symbol for symbol in self.symbols if not history.has_close(symbol, day)) for history in whole]
         missing = min(lacking, key=len)
         if not missing:
             # The day has its closes; that nobody compares them with the baseline now proves nothing about the day.
@@ -290,22 +327,27 @@ class Week:
                 WaitCause.BASELINE_MISSING,
                 f"{', '.join(sources)} has closes on {day} but not all of the baseline {self.baseline_date}",
             )
-        # A provider may send half an answer once; what is written for ever takes a second look.
-        may_skip = day in self.tried or all(history.is_taken_at_its_word for history in self._histories)
-        is_passed_over = any(history.has_close_after(self.benchmark, day) for history in self._histories)
+        # A provider may send half an answer once; what is written for ever takes a second look at the same symbols.
+        is_seen_before = frozenset(missing) <= self.tried.get(day, frozenset())
+        may_skip = is_seen_before or all(history.is_taken_at_its_word for history in whole)
+        is_passed_over = any(history.has_close_after(self.benchmark, day) for history in whole)
         if may_skip and is_passed_over and len(missing) == len(self.symbols):
             return SkippedDay(day, SkipReason.BENCHMARK_HAS_NO_CLOSE, self.symbols, sources)
-        if not any(history.has_close_from(self.benchmark, day) for history in self._histories):
+        if not any(history.has_close_from(self.benchmark, day) for history in whole):
             return Delay(WaitCause.SOURCE_BEHIND, f"{', '.join(sources)} has no {self.benchmark} close from {day} on")
         if may_skip:
-            if stopped := self._stopped(day, missing):
+            if stopped := self._stopped(day, missing, whole):
                 return SkippedDay(day, SkipReason.STOPPED_TRADING, missing, sources, stopped)
             next_session_due = rules.due_at(calendar, calendar.next_session(day))
             if now >= max(rules.due_at(calendar, day) + rules.give_up_after, next_session_due):
                 return SkippedDay(day, SkipReason.PRICE_MISSING, missing, sources)
-        return Delay(WaitCause.CLOSE_MISSING, f"no close on {day} for {', '.join(missing)} from {', '.join(sources)}")
+        return Delay(
+            WaitCause.CLOSE_MISSING,
+            f"no close on {day} for {', '.join(missing)} from {', '.join(sources)}",
+            missing=missing,
+        )
 
-    def _stopped(self, day: date, missing: Sequence[str]) -> dict[str, date]:
+    def _stopped(self, day: date, missing: Sequence[str], histories: Sequence[History]) -> dict[str, date]:
         """The last session of every symbol in `missing`, if all of them trade no more; nothing otherwise.
 
         A symbol trades no more when each answer has closes of it, none on `day` or later, three of the benchmark since
@@ -313,7 +355,7 @@ class Week:
         """
         stopped: dict[str, date] = {}
         for symbol in missing:
-            for history in self._histories:
+            for history in histories:
                 last = history.last_session(symbol)
                 if (
                     last is None
@@ -332,4 +374,4 @@ def _failure(failures: Sequence[PriceSourceError]) -> Delay | None:
     asked_for = [
         failure.retry_after for failure in failures if isinstance(failure, RateLimitedError) and failure.retry_after
     ]
-    return Delay(failures[0].code, failures[0].message, max(asked_for, default=None))
+    return Delay(failures[0].code, failures[0].message, max(asked_for, default=None), is_failure=True)

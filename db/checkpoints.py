@@ -78,7 +78,7 @@ async def metrics_of_batch(connection: AsyncConnection[Any], batch_id: UUID) -> 
 
 async def waiting(connection: AsyncConnection[Any]) -> list[WaitingDay]:
     """Due days that could not be written yet, oldest first."""
-    async with connection.cursor(row_factory=record_row(WaitingDay)) as cursor:
+    async with connection.cursor(row_factory=record_row(WaitingDay, missing=tuple)) as cursor:
         await cursor.execute(_SQL["waiting"])
         return await cursor.fetchall()
 
@@ -117,10 +117,11 @@ async def wait(
     tried_at: datetime,
     retry_after: timedelta | None,
     evidence: str | None = None,
+    keeps_evidence: bool = False,
 ) -> None:
     """Notes one more attempt at a due day, and when to try next: at the soonest after `retry_after`.
 
-    `evidence`, as JSON text, is what an operator's word is waited for on.
+    `evidence`, as JSON text, is what was seen; without any, what was seen before is kept if `keeps_evidence`.
     """
     await connection.execute(
         _SQL["wait"],
@@ -132,6 +133,7 @@ async def wait(
             "tried_at": tried_at,
             "retry_after": retry_after or timedelta(0),
             "evidence": evidence,
+            "keeps_evidence": keeps_evidence,
             "shortest": SHORTEST_PAUSE,
             "longest": LONGEST_PAUSE,
         },

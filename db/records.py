@@ -155,7 +155,10 @@ class WeekKey:
 
 @dataclass(frozen=True, slots=True)
 class WaitingDay:
-    """A row of `waiting_days`: a due day that could not be written yet, and when it is tried next."""
+    """A row of `waiting_days`: a due day that could not be written yet, and when it is tried next.
+
+    `missing` are the symbols that had no close when an answer was looked at last.
+    """
 
     batch_id: UUID
     checkpoint_date: date
@@ -165,6 +168,7 @@ class WaitingDay:
     first_tried_at: datetime
     last_tried_at: datetime
     next_try_at: datetime
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,14 @@
 """The alert that needs no database: this process has lost the lead; and, once it is so, that the loss is over."""
 
-import asyncio
-import logging
 from datetime import datetime
 
-from core.alerts.channel import Channel, Channels
-from core.alerts.message import Message, Severity, make_message
+from core.alerts.channel import Channels
+from core.alerts.message import Severity, make_message
+from core.alerts.post import Post
 from core.alerts.words import moment, plain, span
 from core.clock import Clock
 from core.logs import redacted
 from core.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 class LeadAlert:
@@ -21,18 +18,16 @@ class LeadAlert:
     """
 
     def __init__(self, channels: Channels, settings: Settings, clock: Clock, who: str) -> None:
-        self._channels = channels
+        self._post = Post(channels)
         self._settings = settings
         self._clock = clock
         self._who = plain(who, limit=100)
         self._lost_at: datetime | None = None
-        self._telling: asyncio.Task[None] | None = None
         self._is_chosen = channels.are_set and "leadership" in settings.notify_on
 
     def begin(self) -> None:
         """Makes the channels ready while there is a network, and says now what is wrong with them."""
-        if self._channels.are_set and self._telling is None:
-            self._telling = asyncio.create_task(self._prepare())
+        self._post.prepare()
 
     def lost(self, problem: str) -> None:
         """Says that the lead is lost, and why, unless that was said already."""
@@ -44,7 +39,7 @@ class LeadAlert:
             plain(redacted(problem, self._settings.secrets()), limit=300),
             "Where another process stands by, it takes over; nothing due is lost. alpha-monday health says who leads.",
         ]
-        self._post(make_message(f"{self._who} lost the lead", lines, Severity.FAILURE))
+        self._post.send(make_message(f"{self._who} lost the lead", lines, Severity.FAILURE))
 
     def over(self, who: str) -> None:
         """Says that `who` leads, if the loss was to be told."""
@@ -56,31 +51,8 @@ class LeadAlert:
             f"{leader} leads; {self._who} had lost the lead at {moment(self._lost_at)} exchange time, {lasted} ago."
         ]
         self._lost_at = None
-        self._post(make_message(f"{leader} leads", lines, Severity.SUCCESS))
+        self._post.send(make_message(f"{leader} leads", lines, Severity.SUCCESS))
 
     async def close(self) -> None:
         """Ends what is still being told."""
-        if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.gather(self._telling, return_exceptions=True)
-            self._telling = None
-
-    def _post(self, message: Message) -> None:
-        self._telling = asyncio.create_task(self._deliver(message, self._telling))
-
-    async def _prepare(self) -> None:
-        await self._channels.ready()
-
-    async def _deliver(self, message: Message, earlier: asyncio.Task[None] | None) -> None:
-        if earlier is not None:
-            earlier.cancel()
-            await asyncio.gather(earlier, return_exceptions=True)
-        channels = await self._channels.ready()
-        await asyncio.gather(*(self._until_taken(channel, message) for channel in channels))
-
-    async def _until_taken(self, channel: Channel, message: Message) -> None:
-        is_taken = False
-        while not is_taken:
-            await asyncio.sleep(channel.rest.total_seconds())
-            is_taken = await channel.send(message)
-        log.info("alert sent", extra={"event": "alert_sent", "channel": channel.name, "title": message.title})
+        await self._post.close()

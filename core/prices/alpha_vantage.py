@@ -56,6 +56,7 @@ class AlphaVantagePrices:
     name = "alpha_vantage"
     basis = Basis.PRICE
     settle_delay = timedelta(hours=4)
+    least_rest = timedelta(hours=6)  # each try costs two of the day's 25 questions
 
     def __init__(
         self,

@@ -59,8 +59,9 @@ class PriceSource(Protocol):
     A source that knows how many questions its provider still answers may also have `quota_left: int | None`, which
     screens show (None while it is unknown); it is looked at after each question, so it must not ask anybody.
 
-    A source whose closes the operator keeps himself has `is_taken_at_its_word = True`. Of any other, a session's move
-    beyond all likelihood waits for an operator's word.
+    A source with a small quota may have `least_rest: timedelta`, for which it is not asked again after an answer that
+    lacks something. A source whose closes the operator keeps himself has `is_taken_at_its_word = True`. Of any other, a
+    session's move beyond all likelihood waits for an operator's word.
     """
 
     @property
@@ -90,6 +91,12 @@ class PriceOptions:
     key: str | None = None
     url: str | None = None
     limit: str | None = None
+
+
+def least_rest(source: PriceSource) -> timedelta:
+    """How long `source` asks to be left alone after an answer that lacks something; zero for most."""
+    rest = getattr(source, "least_rest", None)
+    return rest if isinstance(rest, timedelta) else timedelta(0)
 
 
 def is_taken_at_its_word(source: PriceSource) -> bool:

@@ -34,7 +34,11 @@ select max(checkpoint_date) from checkpoints where status = 'computed';
 
 -- name: waiting
 -- Due days that could not be written yet.
-select batch_id, checkpoint_date, cause, detail, attempts, first_tried_at, last_tried_at, next_try_at
+select batch_id, checkpoint_date, cause, detail, attempts, first_tried_at, last_tried_at, next_try_at,
+       case jsonb_typeof(evidence -> 'missing')
+           when 'array' then array(select jsonb_array_elements_text(evidence -> 'missing'))
+           else '{}'
+       end as missing
 from waiting_days
 order by checkpoint_date, batch_id;
 
@@ -53,7 +57,8 @@ values
 on conflict (batch_id, checkpoint_date) do update
 set cause = excluded.cause,
     detail = excluded.detail,
-    evidence = excluded.evidence,
+    -- A source that could not answer has seen nothing: what was seen before still stands.
+    evidence = coalesce(excluded.evidence, case when %(keeps_evidence)s then waiting_days.evidence end),
     attempts = waiting_days.attempts + 1,
     last_tried_at = excluded.last_tried_at,
     next_try_at = excluded.last_tried_at + greatest(

@@ -1,6 +1,10 @@
 -- name: standing
 -- Due days that wait now, the latest to begin first, each with its batch's week and symbols.
 select w.batch_id, w.checkpoint_date, w.cause, w.detail, w.attempts, w.first_tried_at, w.last_tried_at, w.next_try_at,
+       case jsonb_typeof(w.evidence -> 'missing')
+           when 'array' then array(select jsonb_array_elements_text(w.evidence -> 'missing'))
+           else '{}'
+       end as missing,
        b.run_date, b.benchmark_symbol || picked.tickers as symbols
 from waiting_days w
 join batches b on b.id = w.batch_id

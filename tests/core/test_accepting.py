@@ -10,7 +10,8 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from core.accepting import accept, accepted_moves, doubtful_days, doubtful_moves
+from core.accepted_moves import accepted_moves
+from core.accepting import accept, doubtful_days, doubtful_moves
 from core.batches import NotFoundError, NotPossibleError, fail
 from core.due_work import due_work, run_due_work
 from core.prices.source import Close
@@ -158,7 +159,10 @@ async def test_a_batch_that_has_ended_takes_no_word(world: World, services: Serv
     assert not accepted(world)
 
 
-@pytest.mark.parametrize("evidence", [{}, [], [1, None, "AAA"], [{"symbol": "AAA"}], [{"previous": "0"}], "AAA"])
+@pytest.mark.parametrize(
+    "evidence",
+    [{}, [], "AAA", {"moves": 1}, {"moves": [1, None, "AAA"]}, {"moves": [{"symbol": "AAA"}]}, {"missing": "AAA"}],
+)
 async def test_evidence_of_another_form_is_no_move(world: World, services: Services, evidence: object) -> None:
     with psycopg.connect(as_superuser(world.conninfo)) as connection:
         connection.execute("update waiting_days set evidence = %s::jsonb", (json.dumps(evidence),))

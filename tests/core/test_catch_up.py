@@ -67,7 +67,7 @@ def test_due_is_what_has_fallen_due_less_what_is_written(written: set[int], minu
 
 def waiting(batch_id: UUID, day: date, next_try_at: datetime) -> WaitingDay:
     tried_at = next_try_at - timedelta(minutes=6)
-    return WaitingDay(batch_id, day, "close_missing", "", 1, tried_at, tried_at, next_try_at)
+    return WaitingDay(batch_id, day, "close_missing", "", 1, tried_at, tried_at, next_try_at, ())
 
 
 def test_nobody_rests_for_a_try_that_a_clock_ahead_has_made() -> None:

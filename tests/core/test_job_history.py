@@ -41,7 +41,7 @@ def planned(written: set[int], tried: set[int], minutes: int) -> Plan:
 
 def waiting(batch_id: UUID, day: date) -> WaitingDay:
     at = exchange("2026-11-16")
-    return WaitingDay(batch_id, day, "close_missing", "", 1, at, at, at)
+    return WaitingDay(batch_id, day, "close_missing", "", 1, at, at, at, ())
 
 
 @given(st.sets(st.integers(0, 13)), st.sets(st.integers(0, 13)), st.integers(0, 20 * 24 * 60))

@@ -257,7 +257,7 @@ def waiting_day(offset: int, cause: str, detail: str, batch: int = 0) -> BatchWa
     tried = NOW + timedelta(hours=offset)
     day = FIRST + timedelta(days=offset)
     return BatchWaitingDay(
-        BATCHES[batch], day, cause, detail, 1, tried, tried, tried, FIRST, ("SPY", "A", "ON", "BRK.B")
+        BATCHES[batch], day, cause, detail, 1, tried, tried, tried, (), FIRST, ("SPY", "A", "ON", "BRK.B")
     )
 
 

@@ -47,7 +47,7 @@ def week_of(*days: date) -> Week:
     """A week whose due days were tried before."""
     active, picks = active_batch()
     week = Week.of_active(active, picks, days, CALENDAR)
-    week.tried = frozenset(days)
+    week.tried = dict.fromkeys(days, frozenset(SYMBOLS))
     return week
 
 
@@ -113,10 +113,10 @@ def test_a_day_is_given_up_once_all_of_it_holds() -> None:
 
 def test_what_a_provider_lacks_takes_a_second_look_and_what_a_file_lacks_does_not() -> None:
     week = week_of(TUESDAY)
-    week.tried = frozenset()
+    week.tried = {}
     assert concluded(week, history({"BBB": {TUESDAY}}), now="2026-11-20").waiting[TUESDAY].cause == "close_missing"
     week = week_of(TUESDAY)
-    week.tried = frozenset()
+    week.tried = {}
     lacking = history({"BBB": {TUESDAY}}, is_taken_at_its_word=True)
     assert concluded(week, lacking, now="2026-11-20").skipped[TUESDAY].reason is SkipReason.PRICE_MISSING
 

@@ -1,8 +1,9 @@
 """A service on loopback that takes alerts, and services of the product that send to it."""
 
+import asyncio
 import json
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -96,3 +97,10 @@ async def tell(services: Services) -> None:
     """One round of every channel, in a process that has just started."""
     for outbox in await outboxes(services):
         await outbox.tell()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Until something has come in another thread, which sets no event of the loop's."""
+    async with asyncio.timeout(WITHIN_S):
+        while not holds():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)

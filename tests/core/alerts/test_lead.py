@@ -1,7 +1,7 @@
 """A scheduler tells its operator beside its ticks, and of a lost lead without the database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +18,7 @@ from core.scheduler_state import Phase
 from core.settings import ALERTS
 from db.embedded import EmbeddedServer
 from db.fencing import LEADER_KEY
-from tests.core.alerts.receiving import WITHIN_S, Service, alerting, refuse, service
+from tests.core.alerts.receiving import WITHIN_S, Service, alerting, refuse, service, until
 from tests.core.scheduling import Running, hurry
 from tests.core.world import World
 from tests.fakes import exchange
@@ -49,13 +49,6 @@ async def scheduling(world: World, *urls: str, on: tuple[str, ...] = ALERTS) -> 
         settings = services.settings.model_copy(update={"tick_every": timedelta(milliseconds=50)})
         async with Running.of(replace(services, settings=settings)) as run:
             yield run
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Until something has come in another thread, which sets no event of the loop's."""
-    async with asyncio.timeout(WITHIN_S):
-        while not holds():  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.01)
 
 
 def titles(taker: Service) -> list[str]:
@@ -128,8 +121,8 @@ async def test_one_outage_is_told_once(world: World, taker: Service) -> None:
             alert.lost("the <database> is away")
             await until(lambda: bool(taker.received))
             alert.lost("it is away still")
-            assert alert._telling is not None
-            await asyncio.wait_for(alert._telling, WITHIN_S)
+            assert alert._post._sending is not None
+            await asyncio.wait_for(alert._post._sending, WITHIN_S)
         alert.over("one:1")
         alert.over("one:1")
         await until(lambda: len(taker.received) >= 2)

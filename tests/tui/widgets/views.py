@@ -64,7 +64,7 @@ def view(
     for number, told in enumerate(days):
         day = RUN_DATE + timedelta(days=number)
         if told == "waiting":
-            waiting.append(WaitingDay(batch_id, day, "close_missing", "", 1, _EVENING, _EVENING, _EVENING))
+            waiting.append(WaitingDay(batch_id, day, "close_missing", "", 1, _EVENING, _EVENING, _EVENING, ()))
         elif told is not None:
             written.append(_day(batch_id, day, told, rows))
     batch = Batch(batch_id, _EVENING, RUN_DATE, "SPY", Decimal(500), BatchStatus.ACTIVE)

@@ -1,0 +1,233 @@
+"""What one provider's fault does to the schedule: it costs a wait, and neither a false row nor another week."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from core.accepting import accept, doubtful_moves
+from core.batches import NotPossibleError, open_week
+from core.due_work import due_work, run_due_work
+from core.picks.source import PickDraft, PicksGivenUpError
+from core.prices.day_cache import DayCache
+from core.prices.source import Answer, Close, UnavailableError
+from core.services import Services
+from core.symbol_changes import SymbolChangesFile
+from tests.core.world import CALENDAR, FIRST, PICKS, SYMBOLS, World, all_closes
+from tests.fakes import ScriptedPrices, exchange
+
+Closes = Mapping[str, Mapping[date, Close]]
+FRIDAY, MONDAY, TUESDAY, WEDNESDAY = (date(2020, 1, day) for day in (3, 6, 7, 8))
+SKIPS = "select payload->>'reason' from events where payload->>'reason' <> 'market_closed'"
+WAITING = "select checkpoint_date, cause from waiting_days order by 1"
+
+
+@pytest.fixture
+def world(conninfo: str) -> World:
+    return World(conninfo)
+
+
+def behind_a_cache(world: World, services: Services) -> Services:
+    """As the program asks providers, with nothing kept yet."""
+    return replace(services, sources=(DayCache(world.prices, CALENDAR, world.clock),))
+
+
+def without(symbols: Iterable[str], days: Iterable[date]) -> Closes:
+    gone = set(days)
+    return {
+        symbol: {day: close for day, close in series.items() if symbol not in symbols or day not in gone}
+        for symbol, series in all_closes().items()
+    }
+
+
+def with_close(symbol: str, day: date, price: Decimal) -> Closes:
+    closes = all_closes()
+    closes[symbol][day] = Close(price)
+    return closes
+
+
+async def test_a_number_that_is_no_price_keeps_its_week_waiting_and_the_tick_alive(world: World) -> None:
+    async with world.services() as services:
+        services = behind_a_cache(world, services)
+        await run_due_work(services)
+        world.prices.closes_by_symbol = with_close("CCC", MONDAY, Decimal(-1))
+        world.clock.instant = exchange("2020-01-06")
+        report, _ = await run_due_work(services)
+    assert report.waiting == 1
+    assert world.rows(WAITING) == [(MONDAY, "malformed")]
+
+
+async def test_half_an_answer_that_comes_twice_is_no_evidence(world: World) -> None:
+    async with world.services() as services:
+        services = behind_a_cache(world, services)
+        await run_due_work(services)
+        world.prices.closes_by_symbol = without(SYMBOLS, [date(2020, 1, 2), FRIDAY, MONDAY])
+        for clock_time in ("17:00", "18:00", "23:00"):
+            world.clock.instant = exchange("2020-01-07", clock_time)
+            await run_due_work(services)
+        assert world.rows(WAITING) == [(MONDAY, "baseline_missing"), (TUESDAY, "baseline_missing")]
+        world.prices.closes_by_symbol = all_closes()
+        world.clock.instant = exchange("2020-01-08", "12:00")
+        await run_due_work(services)
+    assert world.rows(WAITING) == []
+    assert world.rows(SKIPS) == []
+
+
+async def test_the_second_look_is_at_the_symbols_that_were_missing_at_the_first(world: World) -> None:
+    async with world.services() as services:
+        await run_due_work(services)
+        world.prices.closes_by_symbol = without(["AAA"], [MONDAY, TUESDAY, WEDNESDAY])
+        world.clock.instant = exchange("2020-01-10", "17:00")
+        await run_due_work(behind_a_cache(world, services))
+        world.prices.closes_by_symbol = without(["BBB"], CALENDAR.sessions(MONDAY, date(2020, 2, 14)))
+        world.clock.instant = exchange("2020-01-10", "20:00")
+        await run_due_work(behind_a_cache(world, services))
+        assert world.rows(SKIPS) == []
+        world.clock.instant = exchange("2020-01-10", "23:59")
+        await run_due_work(behind_a_cache(world, services))
+    assert set(world.rows(SKIPS)) == {("stopped_trading",)}
+
+
+async def test_an_outage_leaves_what_waits_for_a_word_as_it_was(world: World) -> None:
+    world.prices = ScriptedPrices(with_close("AAA", TUESDAY, Decimal(1)))
+    async with world.services() as services:
+        await run_due_work(services)
+        world.clock.instant = exchange("2020-01-07", "17:00")
+        await run_due_work(services)
+        before = await doubtful_moves(services, FIRST)
+        world.prices.failure = UnavailableError("down", "Wait.")
+        world.clock.instant = exchange("2020-01-07", "23:00")
+        await run_due_work(services)
+        assert (TUESDAY, "unavailable") in world.rows(WAITING)
+        assert await doubtful_moves(services, FIRST) == before
+        assert await accept(services, FIRST, "an operator") == before
+
+
+async def test_a_word_that_comes_while_a_source_is_asked_counts_at_once(world: World) -> None:
+    async with world.services() as services:
+        await run_due_work(services)
+        prices = CrashingSlowly(with_close("AAA", TUESDAY, Decimal(1)))
+        services = replace(services, sources=(prices,))
+        world.clock.instant = exchange("2020-01-07", "17:00")
+        await run_due_work(services)
+        world.clock.instant = exchange("2020-01-07", "23:00")
+        prices.accepting = services
+        await run_due_work(services)
+        assert world.rows("select count(*) from events where event_type = 'move_accepted'") == [(1,)]
+        assert not (await due_work(services)).is_idle, "nobody rests after the word"
+        await run_due_work(services)
+    assert world.rows(WAITING) == []
+
+
+@dataclass(slots=True)
+class CrashingSlowly(ScriptedPrices):
+    """A provider that takes so long that an operator's word comes meanwhile."""
+
+    accepting: Services | None = None
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        answer = await ScriptedPrices.closes(self, symbols, first, last)
+        if self.accepting is not None:
+            await accept(self.accepting, FIRST, "an operator")
+            self.accepting = None
+        return answer
+
+
+async def test_a_wrong_close_holds_up_its_own_day_and_no_later_one(world: World) -> None:
+    world.prices = ScriptedPrices(with_close("AAA", TUESDAY, Decimal(1300)))
+    async with world.services() as services:
+        await run_due_work(services)
+        for day in ("2020-01-07", "2020-01-08", "2020-01-09"):
+            world.clock.instant = exchange(day)
+            await run_due_work(services)
+    assert world.rows(WAITING) == [(TUESDAY, "doubtful_move")]
+
+
+async def test_no_week_opens_by_itself_at_an_unlikely_baseline(world: World) -> None:
+    world.prices = ScriptedPrices(with_close("AAA", FRIDAY, Decimal(1300)))
+    async with world.services() as services:
+        report, _ = await run_due_work(services)
+        assert report.unopened[FIRST].cause == "doubtful_move"
+        assert "AAA moved" in report.unopened[FIRST].detail
+        sound = ScriptedPrices(all_closes(), name="second")
+        world.clock.instant = exchange("2020-01-06", "09:05")
+        report, _ = await run_due_work(replace(services, sources=(world.prices, sound)))
+        assert report.opened == 1
+    assert world.rows("select payload->>'source' from events where event_type = 'batch_opened'") == [("second",)]
+
+
+async def test_an_operator_opens_at_whatever_baseline_there_is(world: World) -> None:
+    world.prices = ScriptedPrices(with_close("AAA", FRIDAY, Decimal(1300)))
+    async with world.services() as services:
+        report = await open_week(services, FIRST, PICKS, "manual")
+    assert report.opened == 1
+
+
+async def test_a_late_opening_asks_again_for_what_was_missing(world: World) -> None:
+    world.prices = ScriptedPrices(without(["AAA"], [FRIDAY]))
+    async with world.services() as services:
+        services = behind_a_cache(world, services)
+        world.clock.instant = exchange("2020-01-08")
+        with pytest.raises(NotPossibleError, match="no close on 2020-01-03 for AAA"):
+            await open_week(services, FIRST, PICKS, "manual", late=True)
+        world.prices.closes_by_symbol = all_closes()
+        assert (await open_week(services, FIRST, PICKS, "manual", late=True)).opened == 1
+    assert [symbols for symbols, _, _ in world.prices.questions] == [frozenset(SYMBOLS), frozenset(["AAA"])]
+
+
+@dataclass(slots=True)
+class GivingUp:
+    """A pick source that had no valid answer, and counts how often it was asked."""
+
+    name: str = "llm"
+    asked: int = 0
+
+    async def picks(self, run_date: date) -> Sequence[PickDraft]:
+        self.asked += 1
+        raise PicksGivenUpError("no valid picks", "Open it by hand.")
+
+
+async def test_a_source_that_gave_up_is_asked_once_whatever_fails_afterwards(world: World) -> None:
+    async with world.services() as services:
+        await run_due_work(services)
+        model = GivingUp()
+        services = replace(services, pick_source=model, sources=())
+        world.clock.instant = exchange("2020-01-13", "09:00")
+        for _ in range(4):
+            with pytest.raises(Exception, match="No price source"):
+                await run_due_work(services)
+            world.clock.instant += timedelta(minutes=5)
+    assert model.asked == 1
+    assert world.rows("select payload->>'outcome' from events where event_type = 'picks_answered'") == [("refused",)]
+
+
+async def test_that_a_source_gave_up_binds_no_other(world: World) -> None:
+    async with world.services() as services:
+        await run_due_work(replace(services, pick_source=GivingUp()))
+        world.clock.instant = exchange("2020-01-06", "09:10")
+        report, _ = await run_due_work(services)
+    assert report.opened == 1
+
+
+async def test_renamed_tickers_that_cannot_be_read_keep_days_waiting_and_let_the_week_open(
+    world: World, tmp_path: Path
+) -> None:
+    changes = tmp_path / "changes.csv"
+    changes.write_text("ticker,successor,date\nAAA,BBB,yesterday\n")
+    async with world.services() as services:
+        services = replace(services, symbol_changes=SymbolChangesFile(changes))
+        report, _ = await run_due_work(services)
+        assert report.opened == 1
+        world.clock.instant = exchange("2020-01-06")
+        await run_due_work(services)
+        [(day, cause)] = world.rows(WAITING)
+        assert (day, cause) == (MONDAY, "unavailable")
+        [(detail,)] = world.rows("select detail from waiting_days")
+        assert "changes.csv, line 2" in detail
+        changes.write_text("ticker,successor,date\n")
+        world.clock.instant = exchange("2020-01-06", "20:00")
+        await run_due_work(services)
+    assert world.rows(WAITING) == []
