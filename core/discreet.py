@@ -6,37 +6,23 @@ sources mask it themselves.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from core.logs import redacted
 from core.picks.source import PickDraft, PickOptions, PickSource
-from core.prices.source import Answer, Basis, PriceOptions, PriceSource
+from core.prices.around import AroundSource
+from core.prices.source import Answer, PriceOptions, PriceSource
 from core.secrets import in_every_form, secrets_of_address
 from db.errors import AlphaMondayError
 
 
-class DiscreetPrices:
+class DiscreetPrices(AroundSource):
     """A price source that masks the key and the address's secrets of `options` in the errors of another."""
 
     def __init__(self, source: PriceSource, options: PriceOptions) -> None:
-        self._source = source
+        super().__init__(source)
         self._options = options
-
-    @property
-    def name(self) -> str:
-        return self._source.name
-
-    @property
-    def basis(self) -> Basis:
-        return self._source.basis
-
-    @property
-    def settle_delay(self) -> timedelta:
-        return self._source.settle_delay
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
 
     async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
         with discreet(self._options):

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from datetime import date
 
 from core.clock import Clock
-from core.prices.source import Answer, Basis, Close, PriceSource
+from core.prices.around import AroundSource
+from core.prices.source import Answer, Close, PriceSource
 from core.trading_calendar import TradingCalendar
 
 
@@ -20,7 +20,7 @@ class _Kept:
     closes: Mapping[date, Close]
 
 
-class DayCache:
+class DayCache(AroundSource):
     """A price source that asks another one only for what that has not told yet today.
 
     Kept are a symbol's closes with one on the span's last session; what lacks that close is asked for again. All of a
@@ -28,25 +28,10 @@ class DayCache:
     """
 
     def __init__(self, source: PriceSource, calendar: TradingCalendar, clock: Clock) -> None:
-        self._source = source
+        super().__init__(source)
         self._calendar = calendar
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
-
-    @property
-    def name(self) -> str:
-        return self._source.name
-
-    @property
-    def basis(self) -> Basis:
-        return self._source.basis
-
-    @property
-    def settle_delay(self) -> timedelta:
-        return self._source.settle_delay
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
 
     async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
         """What the source says, as PriceSource does. Raises its errors."""

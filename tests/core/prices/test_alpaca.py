@@ -31,6 +31,7 @@ from core.prices.source import (
 )
 from core.settings import SettingsError
 from core.trading_calendar import TradingCalendar
+from tests.core.prices.reading import told
 from tests.fakes import FixedClock, exchange
 from tests.loopback import Loopback, Request, json_reply, reply, serving
 
@@ -80,10 +81,6 @@ def provider() -> Iterator[Loopback]:
 
 def source_at(provider: Loopback, now: datetime = NOW, **more: Any) -> AlpacaPrices:
     return AlpacaPrices(KEY, provider.url, clock=FixedClock(now), **more)
-
-
-def told(error: PriceSourceError) -> str:
-    return error.message + error.remedy + "".join(traceback.format_exception(error))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario["name"])

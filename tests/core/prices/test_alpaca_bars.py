@@ -14,6 +14,7 @@ from core.prices.alpaca_bars import InvalidSymbol, Page, Series, Span
 from core.prices.http import Reply
 from core.prices.source import Close, MalformedError, PriceSourceError, is_price
 from core.trading_calendar import EXCHANGE_ZONE
+from tests.core.prices.reading import numbers_in
 
 FIRST, LAST = date(2024, 1, 2), date(2024, 1, 5)
 NOW = datetime(2024, 1, 8, 12, tzinfo=UTC)
@@ -44,22 +45,8 @@ def _check(body: bytes, status: int = 200) -> None:
     for day, close in page.closes.get("SPY", {}).items():
         assert FIRST <= day <= LAST
         assert is_price(close.price)
-        assert any(close.price == Decimal(text) for text in _numbers(body.decode())), close.price
+        assert any(close.price == Decimal(text) for text in numbers_in(body.decode())), close.price
         assert close.split_factor == 1
-
-
-def _numbers(text: str) -> list[str]:
-    """Every run of characters in `text` that spells a decimal."""
-    runs = "".join(character if character in "0123456789+-.eE" else " " for character in text).split()
-    return [run for run in runs if _spells(run)]
-
-
-def _spells(text: str) -> bool:
-    try:
-        Decimal(text)
-    except ArithmeticError:
-        return False
-    return True
 
 
 @given(st.binary(), st.sampled_from(STATUSES))

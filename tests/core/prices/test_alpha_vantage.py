@@ -36,6 +36,7 @@ from core.prices.source import (
 )
 from core.settings import SettingsError
 from core.trading_calendar import TradingCalendar
+from tests.core.prices.reading import told
 from tests.fakes import FixedClock, exchange
 from tests.loopback import Answer, Loopback, Request, json_reply, reply, serving
 
@@ -112,10 +113,6 @@ def well(request: Request) -> bytes:
     symbol = request.query["symbol"]
     is_series = request.query["function"] == CLOSES
     return json_reply(series({"2024-01-03": "1.5000"}, symbol) if is_series else splits([], symbol))
-
-
-def told(error: PriceSourceError) -> str:
-    return error.message + error.remedy + "".join(traceback.format_exception(error))
 
 
 def check_no_key(error: PriceSourceError) -> None:

@@ -35,6 +35,7 @@ from core.prices.source import (
 from core.prices.tiingo import TiingoPrices
 from core.settings import SettingsError
 from core.trading_calendar import TradingCalendar
+from tests.core.prices.reading import numbers_in, told
 from tests.loopback import Loopback, Request, json_reply, reply, serving
 
 KEY = "0f9e-marker-key/+=4711"
@@ -60,10 +61,6 @@ def played(scenario: Scenario) -> bytes:
 def provider() -> Iterator[Loopback]:
     with serving(lambda _: reply(200, b"[]")) as provider:
         yield provider
-
-
-def told(error: PriceSourceError) -> str:
-    return error.message + error.remedy + "".join(traceback.format_exception(error))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario["name"])
@@ -234,21 +231,7 @@ def _check(body: bytes, status: int = 200) -> None:
         assert FIRST <= day <= LAST
         for number in (close.price, close.split_factor):
             assert is_price(number)
-            assert any(number == Decimal(text) for text in _numbers(body.decode())), number
-
-
-def _numbers(text: str) -> list[str]:
-    """Every run of characters in `text` that spells a decimal."""
-    runs = "".join(character if character in "0123456789+-.eE" else " " for character in text).split()
-    return [run for run in runs if _spells(run)]
-
-
-def _spells(text: str) -> bool:
-    try:
-        Decimal(text)
-    except ArithmeticError:
-        return False
-    return True
+            assert any(number == Decimal(text) for text in numbers_in(body.decode())), number
 
 
 @given(st.binary(), st.sampled_from([200, 404]))

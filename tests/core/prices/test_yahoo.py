@@ -40,6 +40,7 @@ from core.prices.yahoo_chart import YahooChart, exact
 from core.prices.yahoo_transport import YahooErrors
 from core.settings import SettingsError
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar
+from tests.core.prices.reading import numbers_in
 from tests.loopback import Loopback, Request, reply, serving
 
 FIRST, LAST = date(2024, 1, 2), date(2024, 1, 5)
@@ -460,25 +461,11 @@ def _check(read: Callable[[bytes, int], dict[date, Close] | None], body: bytes, 
         closes = read(body, status)
     except PriceSourceError:
         return
-    sent = [exact(float(text)) for text in _numbers(body.decode())]
+    sent = [exact(float(text)) for text in numbers_in(body.decode())]
     for day, close in (closes or {}).items():
         assert FIRST <= day <= LAST
         assert is_price(close.price)
         assert close.price in sent
-
-
-def _numbers(text: str) -> list[str]:
-    """Every run of characters in `text` that spells a number."""
-    runs = "".join(character if character in "0123456789+-.eE" else " " for character in text).split()
-    return [run for run in runs if _spells(run)]
-
-
-def _spells(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 # The fixture's state is one answer, which each example replaces.
