@@ -12,9 +12,10 @@ from core.due_work import load, weeks_due
 from core.mixing import refuse_mixing
 from core.picks.check import check_picks
 from core.picks.source import PickDraft
+from core.rules import Delay
 from core.services import Services
 from core.settling import settle
-from core.weeks import Delay, Week
+from core.weeks import Week
 
 PICK_SOURCE = "file"
 

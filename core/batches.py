@@ -16,10 +16,11 @@ from core.pausing import PauseSpan, pause_over, pause_spans
 from core.pick_accounts import account_of
 from core.picks.check import check_picks
 from core.picks.source import PickDraft
+from core.rules import Rules
 from core.services import Services
 from core.settling import settle
 from core.trading_calendar import FIRST_YEAR, LAST_YEAR, TradingCalendar, batch_days, monday_of
-from core.weeks import Rules, Week
+from core.weeks import Week
 from db import batches, checkpoints, events, leadership
 from db.errors import AlphaMondayError
 from db.events import EventType

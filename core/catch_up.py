@@ -7,8 +7,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from core.opening_tries import OpeningTry
+from core.rules import Delay, Rules
 from core.trading_calendar import TradingCalendar, batch_days, monday_of
-from core.weeks import Delay, Rules
 from db.records import ActiveBatch, WaitingDay
 
 

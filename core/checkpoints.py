@@ -17,9 +17,10 @@ from core.clock import Clock
 from core.mixing import refuse_mixing
 from core.moves import without_accepted
 from core.pick_accounts import Outcome, answered_payload
+from core.rules import Delay, SkippedDay, WaitCause
 from core.trading_calendar import BATCH_DAYS
 from core.valuation import ComputedDay, Opening
-from core.weeks import Delay, SkippedDay, WaitCause, Week
+from core.weeks import Week
 from db import batches, checkpoints, events
 from db.database import Database
 from db.events import EventType

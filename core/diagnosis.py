@@ -12,12 +12,12 @@ from core.due_work import load
 from core.finding import Finding
 from core.health import backlog, told
 from core.leading import TICKS_FACT, ticks_in
+from core.rules import Rules
 from core.schedule_findings import days_finding, leader_finding, looks_finding, opening_finding, pause_finding
 from core.services import Access, Services, open_address, price_chain, rules_of
 from core.settings import PREFIX, Settings
 from core.trading_calendar import TradingCalendar
 from core.weekly_backup import BackupView, backup_directory, last_backup
-from core.weeks import Rules
 from db import batches, leadership, migrate
 from db.database import Database
 from db.errors import AlphaMondayError

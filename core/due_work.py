@@ -25,12 +25,13 @@ from core.pick_accounts import account_of, record_refused_picks
 from core.picks.check import check_picks
 from core.picks.source import PicksGivenUpError, PicksNotYetError, PickSourceError, PicksUnavailableError
 from core.prices.source import PriceSourceError, UnavailableError
+from core.rules import Delay
 from core.services import Services
 from core.settling import settle
 from core.source_health import HealthLog, SourceKind
 from core.symbol_changes import NO_CHANGES, SymbolChanges
 from core.trading_calendar import monday_of
-from core.weeks import Delay, Week
+from core.weeks import Week
 from db import batches, checkpoints, events, leadership
 from db.errors import AlphaMondayError, DatabaseError
 

@@ -8,10 +8,10 @@ from core.catch_up import Existing, Plan, opening_passed
 from core.due_work import load
 from core.leading import HEARTBEAT_EVERY, TICKS_FACT, leader_in, ticks_in
 from core.pausing import PAUSE_FACT, Pause, pause_in
+from core.rules import Rules
 from core.services import Services
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar, batch_days, monday_of
 from core.weekly_backup import last_backup
-from core.weeks import Rules
 from db import leadership
 from db.records import SchedulerFact
 

@@ -9,7 +9,7 @@ from typing import Any
 from core.back_off import back_off
 from core.facts import count_in, instant_in, text_in
 from core.picks.source import PicksGivenUpError, PicksNotYetError
-from core.weeks import Delay, WaitCause
+from core.rules import Delay, WaitCause
 from db.records import SchedulerFact
 
 OPENING_FACT = "opening"

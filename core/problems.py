@@ -15,8 +15,8 @@ from core.prices.source import (
     UnauthorisedError,
     UnavailableError,
 )
+from core.rules import WaitCause
 from core.services import Services
-from core.weeks import WaitCause
 from db import problems as rows
 from db.events import EventType
 from db.records import BatchWaitingDay, LoggedEvent

@@ -13,9 +13,9 @@ from core import metrics
 from core.batch_log import ServedSpell, StoppedSymbol, served_spells, stopped_symbols
 from core.batches import Origin, find, origin_of
 from core.facts import text_in
+from core.rules import WaitCause
 from core.services import Services
 from core.trading_calendar import batch_days
-from core.weeks import WaitCause
 from db import batches, checkpoints, events
 from db.events import EventType
 from db.records import (

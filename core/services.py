@@ -15,10 +15,10 @@ from core.prices.day_cache import DayCache
 from core.prices.fallback import FirstAnswer
 from core.prices.registry import make_price_source, price_source_names
 from core.prices.source import PriceOptions, PriceSource, is_taken_at_its_word
+from core.rules import Rules
 from core.settings import PREFIX, Settings, SettingsError
 from core.symbol_changes import SymbolChangesFile
 from core.trading_calendar import TradingCalendar
-from core.weeks import Rules
 from db import batches, migrate
 from db.database import Database
 from db.embedded import EmbeddedServer

@@ -15,10 +15,11 @@ from core.prices.source import (
     is_taken_at_its_word,
     least_rest,
 )
+from core.rules import Rules
 from core.source_health import HealthLog, SourceKind
 from core.symbol_changes import NO_CHANGES, SymbolChange, SymbolChanges, names_of
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar
-from core.weeks import Rules, Week
+from core.weeks import Week
 
 log = logging.getLogger(__name__)
 WEEKS_IN_A_TRANSACTION = 20

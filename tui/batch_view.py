@@ -13,8 +13,8 @@ from db.records import BatchStatus, CheckpointStatus, Pick, WaitingDay
 
 if TYPE_CHECKING:
     from core.reading import BatchDetail, Day
+    from core.rules import Rules
     from core.services import Services
-    from core.weeks import Rules
 
 
 class DayState(StrEnum):

@@ -20,8 +20,8 @@ from core.due_work import run_due_work
 from core.heartbeat import Heartbeat
 from core.logs import JsonFormatter
 from core.prices.source import UnavailableError
+from core.rules import Delay
 from core.services import Services
-from core.weeks import Delay
 from tests.core.world import FIRST, World
 from tests.fakes import exchange
 from tests.loopback import Loopback, reply, serving

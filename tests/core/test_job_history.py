@@ -13,10 +13,10 @@ from core.job_history import Job, JobRun, due_of, facts_of, failures, last_run, 
 from core.leading import process_name
 from core.mixing import MixedPricesError
 from core.prices.source import Basis, UnavailableError
+from core.rules import Delay
 from core.schedule_view import schedule_view
 from core.services import Services
 from core.trading_calendar import batch_days
-from core.weeks import Delay
 from db.database import Database
 from db.records import ActiveBatch, SchedulerFact, WaitingDay
 from tests.core.test_weeks import CALENDAR, MONDAY, RULES, active_batch

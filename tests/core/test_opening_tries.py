@@ -16,7 +16,7 @@ from core.due_work import due_work, run_due_work
 from core.job_history import Job
 from core.opening_tries import FIRST_REST, LAST_CALL, LONGEST_REST, OPENING_FACT, OpeningTry, failed_try, opening_try_in
 from core.prices.source import PriceSourceError, RateLimitedError, UnavailableError
-from core.weeks import Delay
+from core.rules import Delay
 from db import leadership
 from db.records import SchedulerFact
 from tests.core.world import CALENDAR, FIRST, RULES, SECOND, World

@@ -18,8 +18,9 @@ from core.prices.source import (
     RateLimitedError,
     UnavailableError,
 )
+from core.rules import Rules, SkipReason, WaitCause
 from core.trading_calendar import TradingCalendar, batch_days
-from core.weeks import Rules, SkipReason, WaitCause, Week
+from core.weeks import Week
 from db.records import Action, ActiveBatch, Batch, BatchStatus, Pick
 from tests.fakes import exchange
 

@@ -11,10 +11,10 @@ import psycopg
 
 from core.picks.source import PickDraft, PicksNotYetError
 from core.prices.source import Close
+from core.rules import Rules
 from core.services import Services
 from core.settings import Settings
 from core.trading_calendar import TradingCalendar
-from core.weeks import Rules
 from db.database import Database
 from db.records import Action
 from tests.fakes import FixedClock, ScriptedPrices, exchange

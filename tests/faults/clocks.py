@@ -15,9 +15,9 @@ from core.backfill import backfill
 from core.due_work import run_due_work
 from core.picks.source import PickDraft, PicksNotYetError
 from core.prices.source import Answer, Basis
+from core.rules import Rules
 from core.services import Services
 from core.settings import Settings
-from core.weeks import Rules
 from db.database import Database
 from db.embedded import EmbeddedServer
 from tests.fakes import FixedClock, ScriptedPrices

@@ -31,6 +31,7 @@ from core.prices.provider_errors import retry_delay
 from core.prices.source import Answer, Basis, Close, parse_price
 from core.prices.tiingo import ADDRESS, TiingoPrices
 from core.reading import _day
+from core.rules import Rules
 from core.settings import LONGEST_DURATION, PREFIX
 from core.settings_layers import FIELDS, load_settings
 from core.settling import _Asking
@@ -39,7 +40,7 @@ from core.symbol_changes import NO_CHANGES
 from core.tickers import parse_ticker
 from core.trading_calendar import TradingCalendar
 from core.valuation import ComputedDay, Opening, open_week, value_day
-from core.weeks import Rules, Week
+from core.weeks import Week
 from db.address import parse_conninfo, secrets_of, shown_address
 from db.database import _run_dates_in
 from db.errors import AlphaMondayError

@@ -19,9 +19,9 @@ from core.backfill import backfill
 from core.catch_up import Report
 from core.due_work import run_due_work
 from core.picks.source import PickDraft, PicksNotYetError
+from core.rules import Rules
 from core.services import Services
 from core.settings import Settings
-from core.weeks import Rules
 from db.database import Database
 from db.errors import AlphaMondayError
 from tests.fakes import FixedClock, ScriptedPrices, exchange

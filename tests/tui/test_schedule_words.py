@@ -12,10 +12,10 @@ from core.catch_up import Report
 from core.job_history import Job, JobRun
 from core.leading import LeaderView, Standby
 from core.pausing import Pause
+from core.rules import Delay
 from core.schedule_view import JobView, ScheduleView, WaitingView
 from core.source_health import SourceHealth, SourceKind
 from core.trading_calendar import EXCHANGE_ZONE
-from core.weeks import Delay
 from tests.tui.history import NEWEST_WEEK, NOW
 from tui.mode import Mode
 from tui.schedule_words import Telling, below, idle_words, job_words, report_words, took_words

@@ -9,10 +9,10 @@ from core.catch_up import DueKind, NextDue, Report
 from core.leading import LeaderView
 from core.pausing import Pause
 from core.reminder import Reminder
+from core.rules import Delay
 from core.schedule_view import WhoSchedules
 from core.scheduler_state import Phase, SchedulerState
 from core.trading_calendar import EXCHANGE_ZONE
-from core.weeks import Delay
 from db.errors import AlphaMondayError, DatabaseUnavailableError
 from tests.tui.history import NOW
 from tui.command_list import COMMANDS

@@ -3,20 +3,21 @@
 import logging
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
+from textual.app import App
 from textual.widgets import Input
 
 from db.errors import AlphaMondayError, DatabaseUnavailableError
 from tui.changes import RECENT, Changes
 from tui.screens.ask import AskScreen
+from tui.surroundings import House
 from tui.words import move_words
 
 if TYPE_CHECKING:
     from core.moves import Move
     from core.services import Services
-    from tui.screens.house import HouseScreen
 
 log = logging.getLogger(__name__)
 
@@ -34,33 +35,34 @@ class AcceptScreen(AskScreen):
             self._have_it_taken(self._take, self.query_one("#answer", Input).value.strip())
 
 
-def ask_to_accept(screen: "HouseScreen", run_date: date) -> None:
+def ask_to_accept(app: App[Any], run_date: date) -> None:
     """Shows the moves of the batch of `run_date` that wait for a word, and takes them at theirs once that is said."""
-    screen.run_worker(_ask(screen, run_date), group="doubts", exclusive=True)
+    app.run_worker(_ask(app, run_date), group="doubts", exclusive=True)
 
 
-async def _ask(screen: "HouseScreen", run_date: date) -> None:
+async def _ask(app: App[Any], run_date: date) -> None:
     from core.accepting import doubtful_moves  # the driver is imported once the first screen is painted
 
-    moves = await screen.ask(lambda services: doubtful_moves(services, run_date))
+    house = cast("House", app)
+    moves = await house.top_screen.ask(lambda services: doubtful_moves(services, run_date))
     if moves is None:
         return
     if not moves:
-        screen.house.say(f"No move of {run_date} waits for a word; what was accepted is tried again by itself.")
+        house.say(f"No move of {run_date} waits for a word; what was accepted is tried again by itself.")
         return
 
     async def take(reason: str) -> None:
         from core.accepting import accept
         from core.leading import process_name
 
-        services = screen.house.services
+        services = house.services
         if services is None:
             raise DatabaseUnavailableError("The database is not open.", "Wait until it answers again.")
         await accept(services, run_date, process_name(), moves=moves, reason=reason)
-        _after_accepting(screen, run_date, services)
+        _after_accepting(app, run_date, services)
 
     words = _question(run_date, moves)
-    screen.app.push_screen(AcceptScreen("Accept at its word", words, placeholder="why, if you like", take=take))
+    app.push_screen(AcceptScreen("Accept at its word", words, placeholder="why, if you like", take=take))
 
 
 def _question(run_date: date, moves: Sequence["Move"]) -> Text:
@@ -73,21 +75,21 @@ def _question(run_date: date, moves: Sequence["Move"]) -> Text:
     return words.append(" Your reason is kept in the log.", style="quiet")
 
 
-def _after_accepting(screen: "HouseScreen", run_date: date, services: "Services") -> None:
+def _after_accepting(app: App[Any], run_date: date, services: "Services") -> None:
     """Has the days tried again: at once where this process leads, elsewhere by whoever leads."""
-    house = screen.house
+    house = cast("House", app)
     house.note_change(Changes(frozenset({run_date.isoformat()})))
     scheduler = house.status.scheduler
     if house.status.is_paused:
         house.say("Accepted; the days are tried again once the schedulers go on.")
     elif scheduler is not None and str(scheduler.phase) == "leading":
         house.say("Accepted; the days are tried again now.")
-        screen.run_worker(_try_again(screen, services), group="retrying", exclusive=True)
+        app.run_worker(_try_again(house, services), group="retrying", exclusive=True)
     else:
         house.say("Accepted; the days are tried again at the next tick of the scheduler that leads.")
 
 
-async def _try_again(screen: "HouseScreen", services: "Services") -> None:
+async def _try_again(house: House, services: "Services") -> None:
     from core.due_work import run_due_work
     from core.job_history import Job
     from tui.schedule_words import report_words
@@ -95,11 +97,11 @@ async def _try_again(screen: "HouseScreen", services: "Services") -> None:
     try:
         report, _ = await run_due_work(services)
     except AlphaMondayError as exc:
-        screen.house.say(f"{exc.message} {exc.remedy}")
+        house.say(f"{exc.message} {exc.remedy}")
     except Exception as exc:
         # Whatever it is, it must not take the screen away; its text may hold a key and is not told.
         log.warning("job failed", exc_info=True, extra={"event": "job_failed", "job": str(Job.RETRIES)})
-        screen.house.say(f"Something unforeseen happened: {type(exc).__name__}. The log has the details.")
+        house.say(f"Something unforeseen happened: {type(exc).__name__}. The log has the details.")
     else:
-        screen.house.say(f"Accepted: {report_words(report)}.")
-    screen.house.note_change(RECENT)
+        house.say(f"Accepted: {report_words(report)}.")
+    house.note_change(RECENT)

@@ -228,7 +228,7 @@ class BatchScreen(HouseScreen):
         """Asks, and takes the moves that wait for a word at theirs."""
         from tui.screens.accepting import ask_to_accept
 
-        ask_to_accept(self, self.run_date)
+        ask_to_accept(self.app, self.run_date)
 
     def copied_text(self) -> str:
         from tui.batch_export import picks_as_text

@@ -163,4 +163,4 @@ class HomeScreen(WeekListScreen):
 
         batch = batch_of(self.table.row)
         if batch is not None:
-            ask_to_accept(self, batch.run_date)
+            ask_to_accept(self.app, batch.run_date)

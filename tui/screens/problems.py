@@ -16,7 +16,6 @@ from tui.widgets.sections import indented
 
 if TYPE_CHECKING:
     from core.problems import Problem
-    from tui.screens.house import HouseScreen
 
 
 class ProblemsScreen(OverlayScreen):
@@ -55,6 +54,5 @@ class ProblemsScreen(OverlayScreen):
         else:
             from tui.screens.accepting import ask_to_accept
 
-            below = cast("HouseScreen", house.top_screen)
             self.dismiss(None)
-            ask_to_accept(below, run_date)
+            ask_to_accept(self.app, run_date)

@@ -14,9 +14,9 @@ from core.alerts.standing import doubts_told, reminder_told, source_told, withou
 from core.alerts.told import Told, told_in
 from core.moves import Move
 from core.opening_tries import OpeningTry
+from core.rules import Delay
 from core.source_health import SourceHealth, SourceKind
 from core.trading_calendar import TradingCalendar
-from core.weeks import Delay
 from db.records import SchedulerFact
 from tests.fakes import exchange
 
