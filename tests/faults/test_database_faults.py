@@ -15,8 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import core.catch_up
 import core.scheduler
+import core.settling
 from core.scheduler_state import Phase
 from db.errors import (
     DatabaseFullError,
@@ -68,7 +68,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time-outs are short, ticks follow each other at once, and two weeks make a transaction."""
     hurry(monkeypatch.setattr)
     monkeypatch.setattr(core.scheduler, "Ticker", EveryTurn)
-    monkeypatch.setattr(core.catch_up, "WEEKS_IN_A_TRANSACTION", 2)
+    monkeypatch.setattr(core.settling, "WEEKS_IN_A_TRANSACTION", 2)
 
 
 async def test_connections_killed_again_and_again(

@@ -187,6 +187,8 @@ def test_looks_when_leaving_stops_the_schedule(snap_compare: SnapCompare, settin
         await until(pilot, lambda: "next " in shown(app), "the first tick")
         await pilot.press("q")
         await until(pilot, lambda: "no other process stands by" in shown(app), "the question")
+        # The screen below is composed anew with the question on top of it.
+        await until(pilot, lambda: "12 weeks" in shown(app), "the list below it")
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=SMALL, run_before=prepare)

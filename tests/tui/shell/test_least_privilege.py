@@ -83,7 +83,7 @@ def test_a_reader_reads_everything(reading: Market, tmp_path: Path) -> None:
     assert done("events")["events"]
     found = done("doctor", code=1)["checks"]
     wrong = {check["name"] for check in found if not check["ok"]}
-    assert wrong - {"opening"} == {"price source"}, "the market's prices, and its weeks, are of 2020"
+    assert wrong - {"opening"} == {"price source csv"}, "the market's prices, and its weeks, are of 2020"
     done("db", "status")
     assert "worker" not in done("db", "url")["url"]
     assert run("health", "--json").returncode in {0, 1}
