@@ -128,7 +128,7 @@ class LlmPicks:
                 f"The language model {self._model!r} gave no valid picks for the week of {run_date.isoformat()}"
                 f" in {account.attempts} answers. The last one: {str(exc)[:300]!r}",
                 "Read the answers in the event; correct ALPHA_MONDAY_LLM_PROMPT or choose another model, and"
-                f" open the week late: alpha-monday open {run_date.isoformat()} --late.",
+                f" open the week late: alpha-monday open {run_date.isoformat()} --source llm --late.",
                 account,
             ) from None
         return AccountedPicks(drafts, conversation.account)

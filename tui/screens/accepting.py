@@ -53,12 +53,12 @@ async def _ask(app: App[Any], run_date: date) -> None:
 
     async def take(reason: str) -> None:
         from core.accepting import accept
-        from core.leading import process_name
+        from core.operators import operator_name
 
         services = house.services
         if services is None:
             raise DatabaseUnavailableError("The database is not open.", "Wait until it answers again.")
-        await accept(services, run_date, process_name(), moves=moves, reason=reason)
+        await accept(services, run_date, operator_name(), moves=moves, reason=reason)
         _after_accepting(app, run_date, services)
 
     words = _question(run_date, moves)

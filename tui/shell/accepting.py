@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from core.accepting import accept, doubtful_moves
 from core.batches import NotPossibleError
 from core.moves import Move
+from core.operators import operator_name
 from core.services import Access, open_services
 from core.settings_layers import LoadedSettings
 from tui.output import print_json, print_line
-from tui.shell.operating import operator_name, tell_pause
+from tui.shell.operating import tell_pause
 
 
 async def accept_(args: argparse.Namespace, loaded: LoadedSettings) -> int:

@@ -2,14 +2,12 @@
 
 import argparse
 import asyncio
-import getpass
-import os
-import socket
 from datetime import timedelta
 from typing import Any
 
 from core.health import Health, read_health, usual_max_age
 from core.logs import redacted
+from core.operators import operator_name
 from core.pausing import Pause, begin_pause, read_pause, resume
 from core.services import Access, Services, open_services
 from core.settings_layers import LoadedSettings
@@ -117,12 +115,3 @@ async def tell_pause(services: Services) -> None:
         found = await read_pause(connection)
     if found is not None:
         print_line(f"The schedulers are paused {found.words}; alpha-monday resume lets them go on.", error=True)
-
-
-def operator_name() -> str:
-    """How whoever types commands here is called in the log: user@host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without an entry, as in containers
-        user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"

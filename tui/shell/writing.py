@@ -17,7 +17,8 @@ from core.due_work import run_due_work
 from core.health import note_tick
 from core.logs import redacted
 from core.pausing import Pause, read_pause
-from core.picks.source import PickDraft
+from core.pick_accounts import record_refused_picks
+from core.picks.source import PickDraft, PicksGivenUpError
 from core.scheduler import Scheduler
 from core.services import Access, Services, open_services, pick_source_called
 from core.settings_layers import LoadedSettings
@@ -62,7 +63,12 @@ async def _drafts(args: argparse.Namespace, services: Services, run_date: date) 
         source = pick_source_called(args.source, services.settings, services.calendar, services.sources)
     else:
         source = services.require_pick_source()
-    return await source.picks(run_date), source.name
+    try:
+        return await source.picks(run_date), source.name
+    except PicksGivenUpError as exc:
+        if not args.dry_run:
+            await record_refused_picks(services, run_date, source.name, exc, None)
+        raise
 
 
 async def backfill(args: argparse.Namespace, loaded: LoadedSettings) -> int:

@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from core.batches import fail
-from core.leading import process_name
+from core.operators import operator_name
 from core.settings import Settings
 from core.week_list import run_date_of
 from tests.fakes import FixedClock
@@ -77,7 +77,7 @@ async def test_the_move_is_shown_before_it_is_accepted_and_the_reason_is_kept(
         await pilot.press(*"20:1", "enter")
         await until(pilot, lambda: "Accepted; the days are" in shown(app), "the answer")
         [payload] = accepted(troubled)
-        assert (payload["symbol"], payload["reason"], payload["who"]) == ("AMZN", "20:1", process_name())
+        assert (payload["symbol"], payload["reason"], payload["who"]) == ("AMZN", "20:1", operator_name())
         await pilot.press("a")
         await until(pilot, lambda: f"No move of {DOUBTFUL_WEEK} waits" in shown(app), "that nothing is left")
 

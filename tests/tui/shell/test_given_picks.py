@@ -3,12 +3,14 @@
 import os
 import pty
 import subprocess
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from core.picks.source import Account, PickDraft, PicksGivenUpError
 from core.trading_calendar import EXCHANGE_ZONE
 from tests.fakes import FixedClock
 from tests.tui.shell.conftest import PROGRAM, CommandLine, Market, counts, everything, instant, usual_picks
@@ -126,3 +128,28 @@ class TestManual:
         assert told["detail"].startswith("nothing is staged for the week of 2020-01-13; n in the TUI, or alpha-monday")
         manual.write_text(picks_of(MONDAY))
         assert alpha_monday(*once).json == counts(opened=1)
+
+
+class GivingUp:
+    """A model that had no valid answer."""
+
+    name = "llm"
+
+    async def picks(self, run_date: date) -> Sequence[PickDraft]:
+        raise PicksGivenUpError("no valid picks", "Look.", Account("a-model", "0" * 64, 3, ("HOLD",)))
+
+
+def test_what_a_model_said_that_was_asked_by_hand_is_kept_too(
+    market: Market,
+    conninfo: str,
+    in_the_opening: None,
+    alpha_monday: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tui.shell.writing.pick_source_called", lambda *_: GivingUp())
+    query = "select payload->>'outcome', payload->>'model', payload->'answers'->>0 from events where event_type = %s"
+    for typed, kept in ((("--dry-run",), []), ((), [("refused", "a-model", "HOLD")])):
+        told = alpha_monday("open", "--source", "llm", "--json", *typed)
+        assert (told.code, told.json["error"]["code"]) == (1, "picks_given_up")
+        with psycopg.connect(conninfo) as connection:
+            assert connection.execute(query, ("picks_answered",)).fetchall() == kept

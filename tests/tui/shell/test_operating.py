@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from core.logs import MASK
+from core.operators import operator_name
 from tests.fakes import FixedClock, exchange
 from tests.loopback import Loopback, reply, serving
 from tests.tui.shell.conftest import CommandLine, Market, counts, everything, instant
-from tui.shell.operating import operator_name
 
 HEALTH = [
     *("healthy", "problems", "notes", "last_tick_at", "last_tick_age_s", "leader", "leader_alive", "paused"),
