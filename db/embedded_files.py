@@ -28,10 +28,15 @@ _POLL = 0.01  # seconds
 def settled_path(directory: Path) -> Path:
     """`directory` as one absolute path, whatever links lead to it; a link in its own place stays to be refused.
 
-    Raises EmbeddedServerError for a name that PostgreSQL's files cannot hold.
+    Raises EmbeddedServerError for a name that PostgreSQL's files cannot hold, and for a link to itself above it.
     """
     directory = directory.expanduser()
-    directory = directory.parent.resolve() / directory.name
+    try:
+        directory = directory.parent.resolve() / directory.name
+    except RuntimeError as exc:  # before Python 3.13; from then on making the directory fails
+        raise EmbeddedServerError(
+            f"A link above {str(directory)[:200]!r} leads back to itself.", f"{SET_DATA_DIR} that can be reached"
+        ) from exc
     if "\n" in str(directory):
         raise EmbeddedServerError(
             f"PostgreSQL cannot live in a directory with a line end in its name: {str(directory)[:200]!r}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import work
 from textual.app import App
-from textual.reactive import reactive
+from textual.reactive import var
 
 from db.errors import AlphaMondayError
 from tui.messages import ProblemsRead, SchedulersSeen
@@ -28,7 +28,8 @@ WRITTEN_WHILE_LOOKING = timedelta(minutes=1)
 class WatchingApp(App[None]):
     """The app as far as it watches; it asks through the screen on top, which tells a loss when it meets one."""
 
-    status: reactive[Status] = reactive(Status(Mode.SCHEDULER), init=False)
+    # Widgets watch it and repaint themselves; a reactive would repaint the whole screen each time it is set.
+    status: var[Status] = var(Status(Mode.SCHEDULER), init=False)
     services: "Services | None" = None
     _looked_at: datetime | None = None
     _seen: "frozenset[Problem]" = frozenset()

@@ -5,6 +5,7 @@ import csv
 import fcntl
 import io
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ def replace_week(path: Path, run_date: date, drafts: Sequence[PickDraft]) -> Non
     Raises `FileError` for a file that is malformed, cannot be read or cannot be written: it is then as it was.
     """
     try:
-        target = path.resolve()  # fails for a link that leads back to itself
+        target = path.resolve()
         with _alone(target.parent):
             before = _bytes(target)
             if before is None and not drafts:
@@ -96,9 +97,11 @@ def _field(text: str) -> str:
 
 
 def _bytes(path: Path) -> bytes | None:
-    if not path.exists():
+    try:
+        mode = path.stat().st_mode  # fails for a link to itself, which `exists` calls absent
+    except FileNotFoundError:
         return None
-    if not path.is_file():
+    if not stat.S_ISREG(mode):
         raise FileUnreadableError(f"cannot read {str(path)!r}: it is not a regular file", "Name a file.")
     return path.read_bytes()
 

@@ -54,6 +54,12 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
+def test_a_link_to_itself_above_the_directory_is_refused(place: Path) -> None:
+    (place / "loop").symlink_to("loop")
+    with pytest.raises(EmbeddedServerError, match="link"):
+        EmbeddedServer.start(place / "loop" / "data" / "postgres")
+
+
 @root_only
 def test_a_closed_parent_is_named_and_nothing_is_made(place: Path) -> None:
     closed = place / "closed"

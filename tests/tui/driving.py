@@ -83,9 +83,21 @@ def link(app: App[Any]) -> Link:
 
 
 @asynccontextmanager
+async def started(app: App[Any], size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[Any]]:
+    """The app as `App.run` starts it: tasks begin at once on Python 3.12 and newer, where `run_test` alone has them wait.
+
+    Every test that drives an app starts it here.
+    """
+    if (eager := getattr(asyncio, "eager_task_factory", None)) is not None:
+        asyncio.get_running_loop().set_task_factory(eager)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        yield pilot
+
+
+@asynccontextmanager
 async def running(app: AlphaMondayApp, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Pilot[Any]]:
     """The app with its first page shown."""
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with started(app, size) as pilot:
         await until(pilot, lambda: is_filled(app), "the first page")
         await pilot.pause()
         yield pilot

@@ -11,7 +11,7 @@ from textual import events
 from core.batches import NotFoundError
 from core.settings import Settings
 from tests.databases import as_owner
-from tests.tui.driving import app_for, has_arrived, home, is_filled, link, running, shown, until
+from tests.tui.driving import app_for, has_arrived, home, is_filled, link, running, shown, started, until
 from tests.tui.history import NEWEST_WEEK, all_weeks
 from tui import app as app_module
 from tui import watching
@@ -110,7 +110,7 @@ async def test_who_moves_away_is_not_thrown_to_the_end(settings: Settings, monke
     for name, number in (("FIRST_PAGE", 3), ("PAGE", 2), ("LARGEST_PAGE", 2)):
         monkeypatch.setattr(f"tui.screens.week_list.{name}", number)
     app = app_for(settings)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with started(app, (80, 24)) as pilot:
         await until(pilot, lambda: is_filled(app), "the first page")
         app.post_message(events.Key("G", "G"))
         app.post_message(events.Key("g", "g"))

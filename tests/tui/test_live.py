@@ -18,7 +18,7 @@ from core.settings import Settings
 from core.week_list import run_date_of
 from db.embedded import EmbeddedServer
 from tests.fakes import FixedClock
-from tests.tui.driving import app_for, has_arrived, home, link, running, shown, until, write_as_another
+from tests.tui.driving import app_for, has_arrived, home, link, running, shown, started, until, write_as_another
 from tests.tui.history import MISSED_WEEK, NEWEST_WEEK, NOW, drafts
 from tui.mode import Mode
 from tui.screens.batch import BatchScreen
@@ -114,7 +114,7 @@ async def test_the_scheduler_inside_leads_and_ends_with_the_app(settings: Settin
 
 async def test_a_database_that_comes_later_is_opened(server: EmbeddedServer, settings: Settings, filled: str) -> None:
     app = app_for(settings)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with started(app, (80, 24)) as pilot:
         with unreachable(server, filled):
             await until(pilot, lambda: "✗ no database, retrying" in shown(app), "the failure")
             assert "There is no database to show." in shown(app)

@@ -9,6 +9,7 @@ from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.theme import Theme
 
+from tests.tui.driving import started
 from tui import theme as themes
 from tui.widgets.columns import Column
 from tui.widgets.table import Table
@@ -120,7 +121,7 @@ async def test_under_no_color_the_terminals_own_colours_are_left_and_the_cursor_
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = _Colourless()
-    async with app.run_test(size=(60, 12), notifications=True) as pilot:
+    async with started(app, (60, 12)) as pilot:
         app.query_one(Table).show(range(5))
         app.notify("copied", markup=False)
         await pilot.pause()

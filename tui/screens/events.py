@@ -36,9 +36,9 @@ class EventsScreen(EventListScreen):
     def _leave_filter(self) -> None:
         self.table.focus()
 
-    def perform_filter(self) -> None:
+    async def perform_filter(self) -> None:
         """Goes to the line in which the words are typed."""
-        self.query_one(FilterLine).open()
+        await self.query_one(FilterLine).open()
 
     def perform_next_type(self) -> None:
         """Shows the events of the next type alone, and after the last type all."""

@@ -51,9 +51,9 @@ class HomeScreen(WeekListScreen):
     def _leave_filter(self) -> None:
         self.table.focus()
 
-    def perform_filter(self) -> None:
+    async def perform_filter(self) -> None:
         """Goes to the line in which the words are typed."""
-        self.filter_line.open()
+        await self.filter_line.open()
 
     def perform_clear_filter(self) -> None:
         """Shows everything again."""

@@ -42,27 +42,29 @@ class FilterLine(Horizontal):
 
     def __init__(self, placeholder: str) -> None:
         super().__init__()
-        self._placeholder = placeholder
+        # Textual starts the widgets of a first screen before that screen is on the stack, where an Input looks for it.
+        self._input = printable_input(placeholder=placeholder)
         self._words = ""
 
     def compose(self) -> ComposeResult:
         yield Static(Text("/ ", style="key"), markup=False)
-        yield printable_input(placeholder=self._placeholder)
 
     @property
     def value(self) -> str:
         """The words that are filtered by."""
         return self._words
 
-    def open(self) -> None:
-        """Takes the keyboard."""
+    async def open(self) -> None:
+        """Shows the input and focuses it."""
         self.add_class("-open")
-        self.query_one(Input).focus()
+        if not self._input.is_attached:
+            await self.mount(self._input)
+        self.screen.set_focus(self._input)
 
     def close(self) -> None:
         """Forgets the words and goes out of the way."""
         self.remove_class("-open")
-        self.query_one(Input).value = ""
+        self._input.value = ""
         self._settle("")
 
     def on_mount(self) -> None:
@@ -80,7 +82,7 @@ class FilterLine(Horizontal):
         self.action_leave()
 
     def _settle_typed(self) -> None:
-        self._settle(self.query_one(Input).value.strip())
+        self._settle(self._input.value.strip())
 
     def _settle(self, words: str) -> None:
         if words != self._words:

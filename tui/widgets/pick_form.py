@@ -125,7 +125,7 @@ class PickForm(Vertical):
 
     def focus_field(self, field: str) -> None:
         """Takes the keyboard to "ticker" or "reasoning"."""
-        (self._reasoning if field == "reasoning" else self._ticker).focus()
+        self.screen.set_focus(self._reasoning if field == "reasoning" else self._ticker)
 
     def show_problem(self, problem: Problem | None) -> None:
         """Says beside the fields what is wrong; a field that is still empty is told quietly."""

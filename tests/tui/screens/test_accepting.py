@@ -13,7 +13,7 @@ from core.operators import operator_name
 from core.settings import Settings
 from core.week_list import run_date_of
 from tests.fakes import FixedClock
-from tests.tui.driving import has_arrived, home, running, shown, until
+from tests.tui.driving import has_arrived, home, running, shown, started, until
 from tests.tui.troubles import DOUBTFUL_WEEK, NOW, RENAMED_WEEK, STOPPED_WEEK, app_in_trouble, opened_now
 from tui.app import AlphaMondayApp
 from tui.mode import Mode
@@ -34,7 +34,7 @@ def accepted(settings: Settings) -> list[dict[str, Any]]:
 @asynccontextmanager
 async def at_week(app: AlphaMondayApp, week: object, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Driver]:
     """The list with the cursor on `week` and its preview shown."""
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with started(app, size) as pilot:
         await until(pilot, lambda: home(app).weeks.is_begun and "! show" in shown(app), "the list")
         weeks = [run_date_of(row) for row in home(app).table.rows]
         await pilot.press(*["j"] * weeks.index(week))  # type: ignore[arg-type]

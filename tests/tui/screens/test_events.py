@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from core.batches import fail
 from core.settings import Settings
 from db.database import CHANNEL
-from tests.tui.driving import app_for, running, shown, until, write_as_another
+from tests.tui.driving import app_for, running, shown, started, until, write_as_another
 from tests.tui.history import FAILED_WEEK, MISSED_WEEK, NEWEST_WEEK, settings_for
 from tests.tui.test_literal import HOSTILE
 from tui import event_pages
@@ -356,7 +356,7 @@ async def test_read_only_shows_everything_and_writes_nothing(settings: Settings)
 
 async def test_an_empty_log_says_what_will_stand_here(conninfo: str, filled: str) -> None:
     app = app_for(settings_for(conninfo), Mode.READ_ONLY)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with started(app, (80, 24)) as pilot:
         await pilot.press("4")
         await until(pilot, lambda: "Nothing has happened yet." in shown(app), "the words")
         for key in ("j", "G", "enter", "y", "x", "b", "s", "escape", "f"):

@@ -7,7 +7,7 @@ import pytest
 from core.backfill import backfill
 from core.settings import Settings
 from core.week_list import run_date_of
-from tests.tui.driving import app_for, has_arrived, home, is_filled, running, shown, until, write_as_another
+from tests.tui.driving import app_for, has_arrived, home, is_filled, running, shown, started, until, write_as_another
 from tests.tui.history import FAILED_WEEK, FIRST_WEEK, MISSED_WEEK, NEWEST_WEEK, all_weeks, drafts, settings_for
 from tui.mode import Mode
 from tui.screens import week_list as week_list_module
@@ -107,7 +107,7 @@ async def test_a_click_on_the_row_under_the_cursor_opens_it(settings: Settings) 
 
 async def test_an_empty_database_says_what_to_do(conninfo: str) -> None:
     app = app_for(settings_for(conninfo), Mode.SCHEDULER)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with started(app, (80, 24)) as pilot:
         await until(pilot, lambda: home(app).weeks.is_begun, "the first page")
         await pilot.pause()
         await pilot.press("escape")  # set-up has opened by itself
@@ -121,7 +121,7 @@ async def test_an_empty_database_says_what_to_do(conninfo: str) -> None:
 async def test_the_first_batch_replaces_the_greeting(conninfo: str, price_file: object) -> None:
     settings = settings_for(conninfo, price_source="csv", price_file=str(price_file))
     app = app_for(settings)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with started(app, (80, 24)) as pilot:
         await until(pilot, lambda: "There are no batches yet." in shown(app), "the greeting")
         await write_as_another(settings, lambda services: backfill(services, {FIRST_WEEK: drafts(FIRST_WEEK)}))
         await until(pilot, lambda: is_filled(app), "the batch")

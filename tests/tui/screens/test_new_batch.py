@@ -26,7 +26,7 @@ from core.staging import StagedWeek, stage
 from core.week_list import MissedWeeks, run_date_of
 from db.records import Action
 from tests.fakes import FixedClock, ScriptedPrices, exchange
-from tests.tui.driving import app_for, home, shown, until, write_as_another
+from tests.tui.driving import app_for, home, shown, started, until, write_as_another
 from tests.tui.history import MISSED_WEEK, NEWEST_WEEK, NOW
 from tests.tui.test_literal import HOSTILE
 from tui.app import AlphaMondayApp
@@ -78,7 +78,7 @@ def rows_of(drafts: Iterable[PickDraft] = DRAFTS) -> list[tuple[Any, ...]]:
 @asynccontextmanager
 async def at_home(app: AlphaMondayApp, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Pilot[Any]]:
     """The app with its list of weeks."""
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with started(app, size) as pilot:
         await until(pilot, lambda: home(app).weeks.is_begun, "the weeks")
         await pilot.pause()
         yield pilot
@@ -96,7 +96,9 @@ async def in_form(
 
 
 def is_form(app: Any) -> bool:
-    return isinstance(app.screen, NewBatchScreen) and len(app.screen.query(PickForm)) == 3
+    """Whether the form is there to type into: it is on the stack before it is composed."""
+    screen = app.screen
+    return isinstance(screen, NewBatchScreen) and screen.focused not in (None, *screen.query("#week"))
 
 
 def form(pilot: Pilot[Any]) -> NewBatchScreen:

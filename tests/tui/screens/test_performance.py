@@ -16,7 +16,7 @@ from core.performance import Performance
 from core.settings import Settings
 from db.records import Action, Batting, DayPerformance, FinalExcess, FinalExcesses
 from tests.databases import as_superuser
-from tests.tui.driving import app_for, home, running, shown, until, write_as_another
+from tests.tui.driving import app_for, home, running, shown, started, until, write_as_another
 from tests.tui.history import FAILED_WEEK, FIRST_WEEK, NEWEST_WEEK, drafts, settings_for
 from tui.mode import Mode
 from tui.outgoing import csv_text
@@ -141,7 +141,7 @@ async def test_the_figures_are_exported_and_copied(
 async def test_an_empty_database_says_what_will_stand_here(conninfo: str, price_file: Path) -> None:
     settings = settings_for(conninfo, price_source="csv", price_file=str(price_file))
     app = app_for(settings)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with started(app, (80, 24)) as pilot:
         await pilot.press("2")
         await until(pilot, lambda: "There is nothing to measure yet." in shown(app), "the words")
         for key in ("j", "G", "y", "x"):

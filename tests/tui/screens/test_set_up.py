@@ -24,7 +24,7 @@ from core.settings_layers import Layers, load_settings
 from core.setup import Answers, Trial
 from tests.fakes import FixedClock, ScriptedPrices
 from tests.loopback import Loopback, Request, json_reply, serving
-from tests.tui.driving import app_for, home, is_filled, shown, until, write_as_another
+from tests.tui.driving import app_for, home, is_filled, shown, started, until, write_as_another
 from tests.tui.history import FIRST_WEEK, NOW, drafts, settings_for
 from tests.tui.test_literal import HOSTILE
 from tui.app import AlphaMondayApp
@@ -123,7 +123,7 @@ async def set_up(
     app: AlphaMondayApp, size: tuple[int, int] = (80, 24), *, opens_itself: bool = True
 ) -> AsyncIterator[Pilot[Any]]:
     """The app with the form open."""
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with started(app, size) as pilot:
         await until(pilot, lambda: app.services is not None and home(app).weeks.is_begun, "the first page")
         if not opens_itself:
             await pilot.press("u")
@@ -405,7 +405,7 @@ async def test_it_does_not_open_by_itself(
     if case == "a source":
         monkeypatch.setenv("ALPHA_MONDAY_PRICE_SOURCE", "simulated")
     app = app_of(mode=Mode.READ_ONLY if case == "read-only" else Mode.NO_SCHEDULER)
-    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+    async with started(app, (80, 24)) as pilot:
         await until(pilot, lambda: is_filled(app) if case == "batches" else home(app).weeks.is_begun, "the first page")
         await pilot.pause()
         assert isinstance(app.screen, HomeScreen)
@@ -417,7 +417,7 @@ async def test_it_does_not_open_by_itself(
 
 async def test_the_demo_says_why_not(settings: Settings) -> None:
     app = app_for(settings, Mode.DEMO)
-    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+    async with started(app, (80, 24)) as pilot:
         await until(pilot, lambda: is_filled(app), "the first page")
         await pilot.press("u")
         await sees(pilot, "The demo has simulated")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from textual import events
 from textual.app import App, ComposeResult
 
+from tests.tui.driving import started
 from tests.tui.test_literal import HOSTILE
 from tui.literal import ELLIPSIS
 from tui.widgets.printable_area import PASTE_LIMIT, PrintableArea, printable
@@ -41,7 +42,7 @@ def test_line_ends_and_tabs_are_what_a_paste_means_by_them() -> None:
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 async def test_no_way_in_lets_a_command_through(text: str) -> None:
     app = _App()
-    async with app.run_test() as pilot:
+    async with started(app) as pilot:
         area = app.query_one(PrintableArea)
         area.focus()
         app.post_message(events.Paste(text))
@@ -64,7 +65,7 @@ async def test_no_way_in_lets_a_command_through(text: str) -> None:
 
 async def test_a_huge_paste_is_cut() -> None:
     app = _App()
-    async with app.run_test() as pilot:
+    async with started(app) as pilot:
         area = app.query_one(PrintableArea)
         area.focus()
         app.post_message(events.Paste("x" * 1_000_000))
@@ -75,7 +76,7 @@ async def test_a_huge_paste_is_cut() -> None:
 
 async def test_enter_goes_on_and_control_j_breaks_the_line() -> None:
     app = _App()
-    async with app.run_test() as pilot:
+    async with started(app) as pilot:
         area = app.query_one(PrintableArea)
         area.focus()
         await pilot.press("a", "ctrl+j", "b", "enter")

@@ -6,7 +6,7 @@ from rich.text import Text
 from textual import events
 from textual.app import App, ComposeResult
 
-from tests.tui.driving import shown
+from tests.tui.driving import shown, started
 from tui.widgets.columns import Column
 from tui.widgets.table import Table
 
@@ -58,7 +58,7 @@ def _marked(app: _App) -> tuple[int, str]:
 
 async def test_the_cursor_stays_with_its_row_and_the_row_in_its_place() -> None:
     app = _App()
-    async with app.run_test(size=(40, 11)) as pilot:
+    async with started(app, (40, 11)) as pilot:
         app.table.show(range(100))
         app.table.move_to(50)
         await pilot.pause()
@@ -71,7 +71,7 @@ async def test_the_cursor_stays_with_its_row_and_the_row_in_its_place() -> None:
 
 async def test_a_cursor_whose_row_is_gone_stays_near() -> None:
     app = _App()
-    async with app.run_test(size=(40, 11)) as pilot:
+    async with started(app, (40, 11)) as pilot:
         app.table.show(range(10))
         app.table.move_to(9)
         app.table.show(range(5))
@@ -85,7 +85,7 @@ async def test_a_cursor_whose_row_is_gone_stays_near() -> None:
 
 async def test_only_visible_rows_are_drawn() -> None:
     app = _App()
-    async with app.run_test(size=(40, 11)) as pilot:
+    async with started(app, (40, 11)) as pilot:
         app.table.show(range(100_000))
         await pilot.pause()
         assert set(app.drawn) <= set(range(10))
@@ -98,7 +98,7 @@ async def test_only_visible_rows_are_drawn() -> None:
 
 async def test_moving_stays_within_the_rows() -> None:
     app = _App()
-    async with app.run_test(size=(40, 11)) as pilot:
+    async with started(app, (40, 11)) as pilot:
         app.table.show(range(30))
         await pilot.pause()
         places = []
@@ -113,7 +113,7 @@ async def test_moving_stays_within_the_rows() -> None:
 
 async def test_it_tells_when_the_end_is_near() -> None:
     app = _App()
-    async with app.run_test(size=(40, 11)) as pilot:
+    async with started(app, (40, 11)) as pilot:
         app.table.show(range(100))
         await pilot.pause()
         app.table.move_to(50)
@@ -126,7 +126,7 @@ async def test_it_tells_when_the_end_is_near() -> None:
 
 async def test_the_scrollbar_covers_no_cell() -> None:
     app = _App()
-    async with app.run_test(size=(30, 11)) as pilot:
+    async with started(app, (30, 11)) as pilot:
         columns: list[Column[int]] = [
             Column("wide", "Wide", 5, lambda _, width: Text("x" * (width - 1) + "|"), most=90)
         ]
@@ -162,7 +162,7 @@ def _headings(app: App[None]) -> list[str]:
 
 async def test_columns_that_have_no_room_are_brought_in_and_back_by_key_wheel_and_shifted_wheel() -> None:
     app = _WideApp()
-    async with app.run_test(size=(60, 12)) as pilot:
+    async with started(app, (60, 12)) as pilot:
         app.table.show(range(50))
         await pilot.pause()
         assert _headings(app) == ["C0", "C1", "C2", "C3"]
@@ -188,7 +188,7 @@ async def test_columns_that_have_no_room_are_brought_in_and_back_by_key_wheel_an
 
 async def test_a_click_on_a_heading_tells_its_column_and_leaves_the_cursor() -> None:
     app = _WideApp()
-    async with app.run_test(size=(60, 12)) as pilot:
+    async with started(app, (60, 12)) as pilot:
         app.table.show(range(50))
         await pilot.pause()
         await pilot.click("#numbers", offset=(2, 0))
@@ -200,7 +200,7 @@ async def test_a_click_on_a_heading_tells_its_column_and_leaves_the_cursor() -> 
 
 async def test_scrolling_by_a_line_draws_one_line_anew() -> None:
     app = _App()
-    async with app.run_test(size=(40, 12)) as pilot:
+    async with started(app, (40, 12)) as pilot:
         app.table.show(range(5_000))
         await pilot.pause()
         app.table.move(10)  # the last line in view
@@ -213,7 +213,7 @@ async def test_scrolling_by_a_line_draws_one_line_anew() -> None:
 
 async def test_what_is_drawn_is_drawn_anew_when_the_rows_are_others() -> None:
     app = _App()
-    async with app.run_test(size=(40, 12)) as pilot:
+    async with started(app, (40, 12)) as pilot:
         app.table.show(range(5))
         await pilot.pause()
         app.table.show(range(100, 105))
