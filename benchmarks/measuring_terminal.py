@@ -58,6 +58,14 @@ class Program:
         while select.select([self._terminal], [], [], _QUIET_S)[0]:
             self.output += os.read(self._terminal, 1 << 16)
 
+    def listen(self, seconds: float) -> int:
+        """Reads for `seconds`, and gives how many bytes were painted."""
+        painted, end = 0, time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            if select.select([self._terminal], [], [], left)[0]:
+                painted += len(os.read(self._terminal, 1 << 16))
+        return painted
+
     def send(self, keys: bytes) -> None:
         """Types `keys`; what was written before is forgotten."""
         self.output = b""

@@ -129,7 +129,7 @@ class Database:
 
     async def answered(self, asking: Awaitable[Answer]) -> Answer:
         """What `asking` gives. Raises DatabaseUnavailableError after ten seconds of silence, and hangs up."""
-        task, broken_before = asyncio.ensure_future(asking), self._lines.broken
+        broken_before, task = self._lines.broken, asyncio.ensure_future(asking)
         try:
             await asyncio.wait({task}, timeout=ANSWERS_WITHIN_S)
             if not task.done():

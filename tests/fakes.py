@@ -1,5 +1,6 @@
 """What the tests put at the outside edge: a clock and price sources that say what they are told to."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -17,6 +18,12 @@ class FixedClock:
 
     def now(self) -> datetime:
         return self.instant
+
+
+def start_tasks_at_once() -> None:
+    """Run this test's tasks as the TUI runs them: `App.run` has them start at once on Python 3.12 and newer."""
+    if (eager := getattr(asyncio, "eager_task_factory", None)) is not None:
+        asyncio.get_running_loop().set_task_factory(eager)
 
 
 def exchange(day: str, clock_time: str = "17:00") -> datetime:

@@ -105,6 +105,8 @@ class Provider(ProviderErrors):
         }
 
         async def one(client: httpx.AsyncClient, name: str, question: Question) -> None:
+            # A task that starts at once and fails at once would end the group before its other tasks are made.
+            await asyncio.sleep(0)
             async with permits:
                 reply = await self._reply(client, question)
             answered[name] = await asyncio.to_thread(read, name, reply)

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from core.services import Access, Services, open_services
 from core.settings import Settings
 from core.trading_calendar import EXCHANGE_ZONE
-from tests.fakes import FixedClock
+from tests.fakes import FixedClock, start_tasks_at_once
 from tests.tui.history import NOW
 from tui.app import AlphaMondayApp
 from tui.mode import Mode
@@ -84,12 +84,8 @@ def link(app: App[Any]) -> Link:
 
 @asynccontextmanager
 async def started(app: App[Any], size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[Any]]:
-    """The app as `App.run` starts it: tasks begin at once on Python 3.12 and newer, where `run_test` alone has them wait.
-
-    Every test that drives an app starts it here.
-    """
-    if (eager := getattr(asyncio, "eager_task_factory", None)) is not None:
-        asyncio.get_running_loop().set_task_factory(eager)
+    """The app as `App.run` starts it, which `run_test` alone does not. Every test that drives an app starts it here."""
+    start_tasks_at_once()
     async with app.run_test(size=size, notifications=True) as pilot:
         yield pilot
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -20,6 +21,7 @@ from db.embedded import EmbeddedServer
 from tests.fakes import FixedClock
 from tests.tui.driving import app_for, has_arrived, home, link, running, shown, started, until, write_as_another
 from tests.tui.history import MISSED_WEEK, NEWEST_WEEK, NOW, drafts
+from tui.app import AlphaMondayApp
 from tui.mode import Mode
 from tui.screens.batch import BatchScreen
 from tui.status import Link
@@ -141,3 +143,17 @@ async def test_what_is_read_while_the_app_is_left_misses_no_widget(
             leaving.setattr(type(pilot.app), "is_running", False)
             with screen.while_it_stands():
                 screen.query_one("#nothing-of-this-name")
+
+
+async def test_setting_the_status_repaints_nothing_by_itself(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(app_for(settings)) as pilot:
+        painted: list[object] = []
+        monkeypatch.setattr(pilot.app, "refresh", lambda *args, **_: painted.append(args))
+        monkeypatch.setattr(pilot.app.screen, "refresh", lambda *args, **_: painted.append(args))
+        app = pilot.app
+        assert isinstance(app, AlphaMondayApp)
+        app.status = replace(app.status, answered_at=NOW + timedelta(seconds=1))
+        await pilot.pause()
+        assert not painted

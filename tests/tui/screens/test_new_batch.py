@@ -35,7 +35,7 @@ from tui.mode import Mode
 from tui.screens import new_batch
 from tui.screens.new_batch import NewBatchScreen
 from tui.screens.writing_week import OpeningScreen, StagingScreen, WritingScreen
-from tui.widgets.pick_form import ActionToggle, PickForm
+from tui.widgets.pick_form import ActionToggle
 from tui.widgets.printable_area import PrintableArea
 
 NEXT_WEEK = NEWEST_WEEK + timedelta(days=7)
