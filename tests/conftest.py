@@ -16,6 +16,17 @@ from db.embedded import EmbeddedServer
 from tests.databases import as_owner, cloned, make_template
 
 TEMPLATE = "template_alpha_monday"
+# What takes seconds a test: whole programs, servers that fail, providers played out, every screen drawn.
+SLOW = (
+    "db",
+    "faults",
+    "providers",
+    "replay",
+    "tui/screens",
+    "tui/shell",
+    "tui/test_snapshots.py",
+    "tui/test_hostile.py",
+)
 # A test's server may forget everything at a crash; nothing is tested through it that needs more.
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -32,6 +43,15 @@ settings.load_profile("whatever the load")
 # What the product keeps for its user is kept out of the home of whoever runs the tests.
 _home = tempfile.TemporaryDirectory(prefix="am-home-")
 os.environ.update({f"XDG_{kind}_HOME": str(Path(_home.name, kind.lower())) for kind in ("CONFIG", "STATE")})
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects by the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of `SLOW`, which `-m 'not live and not slow'` leaves out."""
+    slow = [Path(__file__).parent / each for each in SLOW]
+    for item in items:
+        if any(item.path.is_relative_to(each) for each in slow):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
