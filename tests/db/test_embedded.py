@@ -22,9 +22,11 @@ from db.embedded import EmbeddedServer
 from db.embedded_files import try_lock
 from db.errors import EmbeddedServerError
 
+# Ctrl-C ends it, even if the tests themselves were started in the background, which ignores SIGINT.
 USER = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from db.embedded import EmbeddedServer
 with EmbeddedServer.start(Path(sys.argv[1])) as server:
     print(server.conninfo("postgres"), flush=True)
