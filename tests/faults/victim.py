@@ -125,7 +125,7 @@ class ToldPrices(CsvPrices):
 
 async def replay(task: Task, shared: Shared) -> None:
     """Opens and fills every week of the files, as one backfill, or with the clock going from tick to tick."""
-    weeks = read_picks_file(Path(task.picks))
+    weeks = await read_picks_file(Path(task.picks))
     clock = FixedClock(exchange("2019-01-02"))
     async with Told(task.conninfo, shared) as database:
         sources = (ToldPrices(Path(task.prices), database),)
