@@ -58,7 +58,7 @@ async def replay(conninfo: str, as_of: datetime | None = None) -> float:
     prices = require_prices()
     async with open_services(settings_for(conninfo, prices), Access.WRITE) as services:
         start = time.perf_counter()
-        report = await backfill(services, read_picks_file(prices / "picks.csv"), as_of=as_of)
+        report = await backfill(services, await read_picks_file(prices / "picks.csv"), as_of=as_of)
         elapsed = time.perf_counter() - start
     assert report.opened == WEEKS_OF_PRICES, report
     return elapsed

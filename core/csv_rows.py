@@ -3,22 +3,14 @@
 import csv
 import io
 import re
-import stat
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
-from pathlib import Path
-from typing import Generic, TypeVar
 
 from db.errors import AlphaMondayError
 
-Content = TypeVar("Content")
-
 FIRST_YEAR = 1900
 LAST_YEAR = 2100
-_FILE_LIMIT = 256 * 1024 * 1024
-_RECENT_NANOSECONDS = 2_000_000_000
+FILE_LIMIT = 256 * 1024 * 1024
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -38,23 +30,13 @@ def line_error(label: str, line: int, problem: str) -> FileError:
     return FileError(f"{label}, line {line}: {problem}", f"Correct line {line}; nothing of the file was used.")
 
 
-def read_text(path: Path) -> str:
-    """The whole file as text, without a byte order mark.
-
-    Raises `FileUnreadableError`, or `FileError` for more than 256 MiB and for invalid UTF-8.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_FILE_LIMIT + 1)
-    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
-        raise _unreadable(path, exc) from exc
-    return decode_text(data, str(path))
-
-
 def decode_text(data: bytes, label: str) -> str:
-    """The text of a file's bytes, without a byte order mark; raises `FileError` as `read_text` does."""
-    if len(data) > _FILE_LIMIT:
-        raise FileError(f"{label}: larger than {_FILE_LIMIT:,} bytes", "Split the file, or name the right one.")
+    """The text of a file's bytes, without a byte order mark.
+
+    Raises `FileError` for more than 256 MiB and for invalid UTF-8.
+    """
+    if len(data) > FILE_LIMIT:
+        raise FileError(f"{label}: larger than {FILE_LIMIT:,} bytes", "Split the file, or name the right one.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -99,46 +81,6 @@ def parse_date(text: str) -> date:
             return day
         raise ValueError(f"not a date from {FIRST_YEAR} to {LAST_YEAR}: {text!r}")
     raise ValueError(f"not a date (YYYY-MM-DD): {text[:40]!r}")
-
-
-class CachedFile(Generic[Content]):
-    """What a file holds, read again only after it was changed or replaced. Safe to share between threads."""
-
-    def __init__(self, path: Path, parse: Callable[[str, str], Content]) -> None:
-        """`parse` takes the file's text and its label for messages, and raises `FileError`."""
-        self.path = path
-        self._parse = parse
-        self._lock = threading.Lock()
-        self._held: tuple[tuple[int, ...], Content] | None = None
-
-    def content(self) -> Content:
-        """The parsed content; blocks while it reads. Raises `FileError`."""
-        with self._lock:
-            # The state is taken before the text: a change in between is then seen the next time.
-            state, recent = self._state()
-            if self._held and self._held[0] == state:
-                return self._held[1]
-            content = self._parse(read_text(self.path), str(self.path))
-            # Within the file system's clock tick a second change can leave the state as it was.
-            self._held = None if recent else (state, content)
-            return content
-
-    def _state(self) -> tuple[tuple[int, ...], bool]:
-        try:
-            status = self.path.stat()
-        except (OSError, ValueError) as exc:
-            raise _unreadable(self.path, exc) from exc
-        if not stat.S_ISREG(status.st_mode):
-            raise _unreadable(self.path, OSError(0, "it is not a regular file"))
-        state = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
-        return state, time.time_ns() - status.st_mtime_ns < _RECENT_NANOSECONDS
-
-
-def _unreadable(path: Path, exc: OSError | ValueError) -> FileUnreadableError:
-    cause = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-    return FileUnreadableError(
-        f"cannot read {str(path)!r}: {cause}", "Name a file that exists and that this user may read."
-    )
 
 
 def _records(text: str, label: str) -> Iterator[tuple[int, list[str]]]:

@@ -1,6 +1,5 @@
 """Doing what is due: load what exists, plan, ask for picks, settle, record. One call is one tick."""
 
-import asyncio
 import logging
 import random
 import time
@@ -162,7 +161,7 @@ async def _work(
 async def _read_changes(services: Services) -> SymbolChanges | PriceSourceError:
     """The renamed tickers; an error of a source where their file is wrong, for then no answer can be understood."""
     try:
-        return await asyncio.to_thread(services.symbol_changes.changes)
+        return await services.symbol_changes.changes()
     except FileError as exc:
         return UnavailableError(f"Renamed tickers cannot be looked up: {exc.message}", exc.remedy)
 

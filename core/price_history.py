@@ -52,6 +52,7 @@ class History:
         self.is_taken_at_its_word = is_taken_at_its_word
         self.least_rest = least_rest
         self.basis = answer.basis
+        self.is_complete = answer.is_complete
         self._closes = {
             symbol: closes if not closes or max(closes) <= last else {d: c for d, c in closes.items() if d <= last}
             for symbol, closes in answer.closes.items()
@@ -157,7 +158,7 @@ class History:
         }
         closes = {**self._closes, **{symbol: found for symbol, (found, _) in joined.items()}}
         return History(
-            Answer(self.source, self.basis, closes),
+            Answer(self.source, self.basis, closes, is_complete=self.is_complete),
             self._last,
             is_taken_at_its_word=self.is_taken_at_its_word,
             least_rest=self.least_rest,

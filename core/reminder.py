@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from core.file_at_rest import UnfinishedFileError
 from core.picks.check import check_picks
 from core.picks.source import PickSourceError
 from core.picks.staged_file import MANUAL_PICKS, staging_file
@@ -41,11 +42,14 @@ async def reminder(services: Services) -> Reminder | None:
         return None
     problem = ""
     try:
-        week = next((week for week in await weeks_in_file(services) if week.run_date == found.run_date), None)
+        in_file = await weeks_in_file(services, at_rest=True)
+        week = next((week for week in in_file if week.run_date == found.run_date), None)
         if week is not None:
             check_picks(week.drafts, services.rules.benchmark)
             return None
     except (StagingError, PickSourceError) as exc:
+        if isinstance(exc.__cause__, UnfinishedFileError):
+            return None  # what is being written is no problem yet
         problem = f"{exc.message.removesuffix('.')}. {exc.remedy}"
     if not problem and now < found.opens_at and services.settings.pick_source != MANUAL_PICKS:
         return None

@@ -102,8 +102,15 @@ class _Asking:
         return {symbol: since for symbol, since in found.items() if since}
 
     def consult(self, week: Week, history: History) -> None:
-        """Lets `week` take what the answer gives. Raises MalformedError."""
-        week.consult(history.renamed(self.changes_of(week), week.baseline_date, week.stored_prices), self.now)
+        """Lets `week` take what the answer gives. Raises MalformedError, and UnavailableError for half an answer."""
+        changes = self.changes_of(week)
+        if changes and not history.is_complete:
+            # Which of two names a company's closes stand under is read from closes that are not there, too.
+            raise UnavailableError(
+                f"{history.source} may be unfinished, and {', '.join(changes)} was renamed.",
+                "It is used when it has been unchanged for minutes.",
+            )
+        week.consult(history.renamed(changes, week.baseline_date, week.stored_prices), self.now)
 
     def forget_questionable(self, weeks: Iterable[Week]) -> None:
         """Has what is missing or not believed asked for anew: the provider may have corrected it by then."""

@@ -10,9 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from core.clock import Clock, SystemClock
-from core.csv_rows import read_text
+from core.file_at_rest import FileAtRest
 from core.logs import redacted
-from core.picks.file import read_picks_file
+from core.picks.file import parse_picks
 from core.picks.staged_file import FILE_PICKS, staging_file
 from core.picks.universe import parse_universe
 from core.prices.source import PriceSource, UnavailableError
@@ -156,9 +156,9 @@ def settings_with(
 def _read_pick_files(settings: Settings) -> None:
     picks_file = staging_file(settings)
     if picks_file is not None and picks_file.exists():
-        read_picks_file(picks_file)
+        FileAtRest(picks_file, parse_picks).glance()
     if settings.pick_source == "momentum" and settings.universe is not None:
-        parse_universe(read_text(settings.universe), str(settings.universe))
+        FileAtRest(settings.universe, parse_universe).glance()
 
 
 @contextmanager

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
+from core.file_at_rest import FileAtRest, label_of
 from core.finding import Finding
 from core.health import told
 from core.prices.source import PriceSource
 from core.services import Access, open_address, price_chain, rules_of
 from core.settings import PREFIX, Settings
 from core.source_health import SourceHealth, health_in
-from core.symbol_changes import SymbolChangesFile
+from core.symbol_changes import parse_changes
 from core.trading_calendar import TradingCalendar
 from db import leadership
 from db.database import Database
@@ -43,10 +44,10 @@ async def symbol_changes_finding(settings: Settings) -> Finding:
     if file is None:
         return Finding("symbol changes", True, f"not set ({PREFIX}SYMBOL_CHANGES): no ticker was renamed")
     try:
-        changes = await asyncio.to_thread(SymbolChangesFile(file).changes)
+        changes = await asyncio.to_thread(FileAtRest(file, parse_changes).glance)
     except AlphaMondayError as exc:
         return Finding("symbol changes", False, exc.message, exc.remedy)
-    return Finding("symbol changes", True, f"{file} is well formed" if changes else f"{file} holds no change")
+    return Finding("symbol changes", True, f"{label_of(file)} {'is well formed' if changes else 'holds no change'}")
 
 
 async def _facts(settings: Settings) -> Mapping[str, SchedulerFact]:

@@ -12,7 +12,8 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from core.batches import NotPossibleError, check_run_date
-from core.csv_rows import CachedFile, FileError, FileUnreadableError
+from core.csv_rows import FileError, FileUnreadableError
+from core.file_at_rest import FileAtRest
 from core.picks.check import check_picks
 from core.picks.editing import replace_week
 from core.picks.file import parse_picks
@@ -68,14 +69,20 @@ async def staged(services: Services) -> tuple[StagedWeek, ...]:
         return await without_opened(connection, weeks)
 
 
-async def weeks_in_file(services: Services) -> tuple[StagedWeek, ...]:
-    """What `staged` gives, with weeks that were opened already among it."""
+async def weeks_in_file(services: Services, *, at_rest: bool = False) -> tuple[StagedWeek, ...]:
+    """What `staged` gives, with weeks that were opened already among it.
+
+    With `at_rest` a file that may be unfinished is waited for, and refused with an `UnfinishedFileError` as the cause.
+    """
     path = staging_file(services.settings)
     if path is None:
         return ()
     try:
-        content = await asyncio.to_thread(_content, path)
+        file = _file(path)
+        content = (await file.read()).content if at_rest else await asyncio.to_thread(file.glance)
     except FileError as exc:
+        if isinstance(exc, FileUnreadableError) and isinstance(exc.__cause__, FileNotFoundError):
+            return ()  # the first week that is staged makes the file
         raise StagingError(exc.message, exc.remedy) from exc
     now = services.clock.now()
     rules, calendar = services.rules, services.calendar
@@ -139,6 +146,9 @@ async def _write(services: Services, run_date: date, drafts: Sequence[PickDraft]
 
 async def _replace_and_tell(services: Services, path: Path, run_date: date, drafts: Sequence[PickDraft]) -> None:
     try:
+        if await asyncio.to_thread(path.exists):
+            # What another program still writes would be cut here, and its last rows go to a file that nobody reads.
+            await _file(path).read()
         await asyncio.to_thread(replace_week, path, run_date, drafts)
     except FileError as exc:
         raise StagingError(exc.message, exc.remedy) from exc
@@ -149,16 +159,7 @@ async def _replace_and_tell(services: Services, path: Path, run_date: date, draf
         log.warning("staging not told", extra={"event": "staging_not_told", "problem": exc.message})
 
 
-def _content(path: Path) -> dict[date, tuple[PickDraft, ...]]:
-    try:
-        return _cached(path).content()
-    except FileUnreadableError as exc:
-        if isinstance(exc.__cause__, FileNotFoundError):
-            return {}  # the first week that is staged makes the file
-        raise
-
-
 @lru_cache(maxsize=4)
-def _cached(path: Path) -> CachedFile[dict[date, tuple[PickDraft, ...]]]:
+def _file(path: Path) -> FileAtRest[dict[date, tuple[PickDraft, ...]]]:
     # A list asks for every page; the file is parsed again only when it has changed.
-    return CachedFile(path, parse_picks)
+    return FileAtRest(path, parse_picks)

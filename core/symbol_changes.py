@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from core.csv_rows import CachedFile, line_error, parse_date, read_rows
+from core.csv_rows import line_error, parse_date, read_rows
+from core.file_at_rest import FileAtRest
 from core.tickers import parse_ticker
 
 
@@ -56,11 +57,14 @@ class SymbolChangesFile:
     """The changes in a file, read again whenever it was changed; without a file there are none."""
 
     def __init__(self, path: Path | None) -> None:
-        self._file = None if path is None else CachedFile(path, parse_changes)
+        self._file = None if path is None else FileAtRest(path, parse_changes)
 
-    def changes(self) -> SymbolChanges:
-        """What the file holds now; blocks while it reads. Raises `FileError`."""
-        return NO_CHANGES if self._file is None else self._file.content()
+    async def changes(self) -> SymbolChanges:
+        """What the file holds, all of it: a change that it lacks would be a rename that is overlooked.
+
+        Raises `FileError`.
+        """
+        return NO_CHANGES if self._file is None else (await self._file.read(complete=True)).content
 
 
 def parse_changes(text: str, label: str) -> SymbolChanges:

@@ -248,7 +248,8 @@ class Week:
             )
         # A provider may send half an answer once; what is written for ever takes a second look at the same symbols.
         is_seen_before = frozenset(missing) <= self.tried.get(day, frozenset())
-        may_skip = is_seen_before or all(history.is_taken_at_its_word for history in whole)
+        is_complete = all(history.is_complete for history in whole)
+        may_skip = is_complete and (is_seen_before or all(history.is_taken_at_its_word for history in whole))
         is_passed_over = any(history.has_close_after(self.benchmark, day) for history in whole)
         if may_skip and is_passed_over and len(missing) == len(self.symbols):
             return SkippedDay(day, SkipReason.BENCHMARK_HAS_NO_CLOSE, self.symbols, sources)
@@ -260,11 +261,10 @@ class Week:
             next_session_due = rules.due_at(calendar, calendar.next_session(day))
             if now >= max(rules.due_at(calendar, day) + rules.give_up_after, next_session_due):
                 return SkippedDay(day, SkipReason.PRICE_MISSING, missing, sources)
-        return Delay(
-            WaitCause.CLOSE_MISSING,
-            f"no close on {day} for {', '.join(missing)} from {', '.join(sources)}",
-            missing=missing,
-        )
+        detail = f"no close on {day} for {', '.join(missing)} from {', '.join(sources)}"
+        if not is_complete:
+            return Delay(WaitCause.CLOSE_MISSING, f"{detail}, which may be unfinished")
+        return Delay(WaitCause.CLOSE_MISSING, detail, missing=missing)
 
     def _stopped(self, day: date, missing: Sequence[str], histories: Sequence[History]) -> dict[str, date]:
         """The last session of every symbol in `missing`, if all of them trade no more; nothing otherwise.

@@ -12,8 +12,10 @@ import stamina
 from hypothesis import settings
 from psycopg.conninfo import make_conninfo
 
+import core.file_at_rest
 from db.embedded import EmbeddedServer
 from tests.databases import as_owner, cloned, make_template
+from tests.fakes import HourBetweenLooks
 
 TEMPLATE = "template_alpha_monday"
 # What takes seconds a test: whole programs, servers that fail, providers played out, every screen drawn.
@@ -32,6 +34,8 @@ FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_wr
 
 # A test that is about asking again says so; every other is to see the first failure, and at once.
 stamina.set_testing(True, attempts=1)
+# A test of files at rest has a clock of its own; for every other, files are at rest as soon as they are written.
+core.file_at_rest.CLOCK = HourBetweenLooks()
 for name in ("NO_COLOR", "TEXTUAL_THEME", "DATABASE_URL"):
     os.environ.pop(name, None)
 for name in [name for name in os.environ if name.startswith("ALPHA_MONDAY_")]:

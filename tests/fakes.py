@@ -1,6 +1,7 @@
 """What the tests put at the outside edge: a clock and price sources that say what they are told to."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -67,3 +68,20 @@ def closes(**prices: str) -> dict[date, Close]:
         day = date.fromisoformat(name.removeprefix("d").replace("_", "-"))
         found[day] = Close(Decimal(price), Decimal(factor or 1))
     return found
+
+
+@dataclass(slots=True)
+class HourBetweenLooks:
+    """A clock of files for which every file was written an hour ago, and an hour passes before each look at one."""
+
+    looks: int = 0
+
+    def wall(self) -> float:
+        return time.time() + 3600
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        return self.looks * 3600.0
+
+    async def sleep(self, seconds: float) -> None:
+        pass

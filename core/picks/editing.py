@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from core.csv_rows import FileError, FileUnreadableError, decode_text
+from core.file_at_rest import label_of
 from core.picks.file import parse_picks
 from core.picks.source import PickDraft
 
@@ -39,7 +40,7 @@ def replace_week(path: Path, run_date: date, drafts: Sequence[PickDraft]) -> Non
             before = _bytes(target)
             if before is None and not drafts:
                 return
-            _replace(target, with_week(before, str(path), run_date, drafts))
+            _replace(target, with_week(before, label_of(path), run_date, drafts))
     except (OSError, RuntimeError) as exc:
         cause = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
         raise FileUnwritableError(

@@ -1,19 +1,11 @@
 """Picks from a file that the operator keeps: `run_date,ticker,action,reasoning`."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from core.csv_rows import (
-    CachedFile,
-    FileError,
-    FileUnreadableError,
-    line_error,
-    parse_date,
-    read_rows,
-    read_text,
-)
+from core.csv_rows import FileError, FileUnreadableError, line_error, parse_date, read_rows
+from core.file_at_rest import FileAtRest, UnfinishedFileError
 from core.picks.check import PICKS_PER_BATCH, check_picks, check_reasoning
 from core.picks.source import (
     PickDraft,
@@ -35,7 +27,7 @@ class FilePicks:
     name = "file"
 
     def __init__(self, path: Path, benchmark: str) -> None:
-        self._file = CachedFile(path, parse_picks)
+        self._file = FileAtRest(path, parse_picks)
         self._benchmark = benchmark
 
     @classmethod
@@ -47,16 +39,18 @@ class FilePicks:
     async def picks(self, run_date: date) -> Sequence[PickDraft]:
         """The three picks of that week, in the file's order.
 
-        Raises `PicksNotYetError` while the week has no rows, `PicksUnavailableError` if the file cannot be
-        read and `PicksMalformedError` if its content is wrong, in whichever week.
+        Raises `PicksNotYetError` while the week has no rows or the file may be unfinished, `PicksUnavailableError` if
+        the file cannot be read and `PicksMalformedError` if its content is wrong, in whichever week.
         """
         try:
-            weeks = await asyncio.to_thread(self._file.content)
+            weeks = (await self._file.read()).content
+        except UnfinishedFileError as exc:
+            raise PicksNotYetError(exc.message, exc.remedy) from exc
         except FileUnreadableError as exc:
             raise PicksUnavailableError(exc.message, exc.remedy) from exc
         except FileError as exc:
             raise PicksMalformedError(exc.message, exc.remedy) from exc
-        label = str(self._file.path)
+        label = self._file.label
         if (drafts := weeks.get(run_date)) is None:
             raise PicksNotYetError(
                 f"{label} has no picks for the week of {run_date.isoformat()}",
@@ -68,9 +62,9 @@ class FilePicks:
             raise PicksMalformedError(f"{label}, week of {run_date.isoformat()}: {exc.message}", exc.remedy) from exc
 
 
-def read_picks_file(path: Path) -> dict[date, tuple[PickDraft, ...]]:
-    """The picks per run date in the file at `path`; see `parse_picks`."""
-    return parse_picks(read_text(path), str(path))
+async def read_picks_file(path: Path) -> dict[date, tuple[PickDraft, ...]]:
+    """The picks per run date in the file at `path`, once it is at rest; see `FileAtRest.read` and `parse_picks`."""
+    return (await FileAtRest(path, parse_picks).read()).content
 
 
 def parse_picks(text: str, label: str) -> dict[date, tuple[PickDraft, ...]]:

@@ -1,7 +1,7 @@
 """Picks of a language model, asked at any OpenAI-compatible endpoint. What it answers is data, never followed."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -104,7 +104,7 @@ class LlmPicks:
 
         baseline = self._baseline(run_date)
         benchmark = self._market.benchmark
-        await self._closing({benchmark}, baseline)  # no answer is paid for that could not be looked at
+        await self._closing(frozenset({benchmark}), baseline)  # no answer is paid for that could not be looked at
         own_words = OWN_WORDS if self._prompt is None else await asyncio.to_thread(read_own_words, self._prompt)
         prompt = prompt_for(run_date, baseline, benchmark, own_words)
 
@@ -146,14 +146,14 @@ class LlmPicks:
         except PicksMalformedError as exc:
             raise AnswerError(f"{exc.message}.") from None
         tickers = [draft.ticker for draft in checked]
-        known = await self._closing({self._market.benchmark, *tickers}, baseline)
+        known = await self._closing(frozenset({self._market.benchmark, *tickers}), baseline)
         if unknown := [ticker for ticker in tickers if ticker not in known]:
             raise AnswerError(
                 f"No close on {baseline.isoformat()} is known of: {', '.join(unknown)}. Choose other tickers."
             )
         return checked
 
-    async def _closing(self, symbols: Iterable[str], baseline: date) -> frozenset[str]:
+    async def _closing(self, symbols: frozenset[str], baseline: date) -> frozenset[str]:
         """Those of `symbols` with a close on `baseline`. Raises PicksUnavailableError if the benchmark has none."""
         try:
             answer = await self._market.prices.closes(sorted(symbols), baseline, baseline)
@@ -165,4 +165,11 @@ class LlmPicks:
                 " answer of the language model could be looked at.",
                 "It is asked again until the opening ends; if it lasts, check the price source.",
             )
-        return frozenset(symbol for symbol in symbols if baseline in answer.closes.get(symbol, {}))
+        known = frozenset(symbol for symbol in symbols if baseline in answer.closes.get(symbol, {}))
+        if not answer.is_complete and known != frozenset(symbols):
+            raise PicksUnavailableError(
+                f"{answer.source} may be unfinished and has no close of {', '.join(sorted({*symbols} - known))}"
+                f" on {baseline.isoformat()}",
+                "The week is tried again until its opening ends.",
+            )
+        return known

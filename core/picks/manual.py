@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from core.file_at_rest import UnfinishedFileError
 from core.picks.file import FilePicks
 from core.picks.source import PickDraft, PickOptions, PicksNotYetError, PicksUnavailableError
 from core.plugins import needed
@@ -29,12 +30,14 @@ class ManualPicks:
     async def picks(self, run_date: date) -> Sequence[PickDraft]:
         """The three picks that are staged for that week, in the order in which they were written.
 
-        Raises `PicksNotYetError` while nothing is staged for it, `PicksUnavailableError` if a file that is there
-        cannot be read and `PicksMalformedError` if its content is wrong, in whichever week.
+        Raises `PicksNotYetError` while nothing is staged for it or the file may be unfinished, `PicksUnavailableError`
+        if a file that is there cannot be read and `PicksMalformedError` if its content is wrong, in whichever week.
         """
         try:
             return await self._staged.picks(run_date)
         except PicksNotYetError as exc:
+            if isinstance(exc.__cause__, UnfinishedFileError):
+                raise
             raise _nothing_staged(run_date) from exc
         except PicksUnavailableError as exc:
             if _is_absent(exc):

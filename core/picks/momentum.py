@@ -5,7 +5,6 @@ Leaving out the last month is the convention of Carhart (1997), "On Persistence 
 Journal of Finance 52(1), and of Kenneth French's data library, prior (2-12) return.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,9 +13,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.csv_rows import CachedFile, FileError, FileUnreadableError
+from core.csv_rows import FileError, FileUnreadableError
+from core.file_at_rest import FileAtRest, UnfinishedFileError
 from core.picks.check import PICKS_PER_BATCH, check_picks
-from core.picks.source import PickDraft, PickOptions, PicksMalformedError, PicksUnavailableError
+from core.picks.source import PickDraft, PickOptions, PicksMalformedError, PicksNotYetError, PicksUnavailableError
 from core.picks.universe import Universe, parse_universe
 from core.plugins import needed
 from core.prices.source import Close, PriceSource, PriceSourceError
@@ -56,7 +56,7 @@ class MomentumPicks:
     name = "momentum"
 
     def __init__(self, universe: Path, prices: PriceSource, calendar: "TradingCalendar", benchmark: str) -> None:
-        self._file = CachedFile(universe, parse_universe)
+        self._file = FileAtRest(universe, parse_universe)
         self._prices = prices
         self._calendar = calendar
         self._benchmark = benchmark
@@ -71,10 +71,13 @@ class MomentumPicks:
     async def universe(self) -> Universe:
         """The universe as the file has it now; undated, it is survivorship-biased, which every reasoning says.
 
-        Raises `PicksUnavailableError` if the file cannot be read and `PicksMalformedError` if it is wrong.
+        Raises `PicksNotYetError` while members may still be missing, `PicksUnavailableError` if the file cannot be read
+        and `PicksMalformedError` if it is wrong.
         """
         try:
-            return await asyncio.to_thread(self._file.content)
+            return (await self._file.read(complete=True)).content
+        except UnfinishedFileError as exc:
+            raise PicksNotYetError(exc.message, exc.remedy) from exc
         except FileUnreadableError as exc:
             raise PicksUnavailableError(exc.message, exc.remedy) from exc
         except FileError as exc:
@@ -83,14 +86,15 @@ class MomentumPicks:
     async def picks(self, run_date: date) -> Sequence[PickDraft]:
         """BUY the two strongest and SELL the weakest of the members on `run_date`, the benchmark aside.
 
-        Raises `PicksUnavailableError` if universe or closes cannot be had, and `PicksMalformedError` if the
+        Raises `PicksNotYetError` while the universe, or a file that lacks a member's closes, may be unfinished,
+        `PicksUnavailableError` if universe or closes cannot be had, and `PicksMalformedError` if the
         universe file is wrong or fewer than three members have all 253 closes.
         """
         universe = await self.universe()
         members = universe.members(run_date) - {self._benchmark}
         if len(members) < PICKS_PER_BATCH:
             raise PicksMalformedError(
-                f"{self._file.path} has {len(members)} members on {run_date.isoformat()},"
+                f"{self._file.label} has {len(members)} members on {run_date.isoformat()},"
                 f" the benchmark aside; momentum needs {PICKS_PER_BATCH}",
                 "Add tickers to the universe.",
             )
@@ -100,6 +104,12 @@ class MomentumPicks:
         except PriceSourceError as exc:
             raise PicksUnavailableError(exc.message, exc.remedy) from exc
         ranking, excluded = rank(members, answer.closes, window)
+        if excluded and not answer.is_complete:
+            named = ", ".join([*excluded][:_NAMED_AT_MOST])
+            raise PicksNotYetError(
+                f"{answer.source} may be unfinished and lacks closes of {named}",
+                "They are excluded when it has been unchanged for minutes.",
+            )
         note = _excluded_text(excluded)
         if len(ranking) < PICKS_PER_BATCH:
             raise PicksMalformedError(

@@ -1,6 +1,5 @@
 """Closes from a file that the operator keeps: `date,symbol,close[,split_factor]`."""
 
-import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +7,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from core.csv_rows import CachedFile, FileError, FileUnreadableError, line_error, parse_date, read_rows
+from core.csv_rows import FileError, FileUnreadableError, line_error, parse_date, read_rows
+from core.file_at_rest import FileAtRest
 from core.plugins import needed
 from core.prices.source import (
     ONE,
@@ -21,6 +21,8 @@ from core.prices.source import (
     parse_price,
 )
 from core.tickers import parse_ticker
+
+_FACTOR_COLUMN = "split_factor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class CsvPrices:
     is_taken_at_its_word = True
 
     def __init__(self, path: Path) -> None:
-        self._file = CachedFile(path, parse_prices)
+        self._file = FileAtRest(path, _parse_file)
 
     @classmethod
     def from_options(cls, options: PriceOptions) -> "CsvPrices":
@@ -54,21 +56,39 @@ class CsvPrices:
     async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
         """Every close from `first` to `last`; a symbol that stands nowhere in the file is unknown.
 
-        Raises `UnavailableError` if the file cannot be read, and `MalformedError` if its content is wrong.
+        Raises `UnavailableError` if the file cannot be read or may be unfinished, and `MalformedError` if its content
+        is wrong.
         """
         try:
-            held = await asyncio.to_thread(self._file.content)
+            reading = await self._file.read()
+            if reading.content.has_factors and not reading.is_complete:
+                # Closes on both sides of a row that is not there yet may stand for different shares.
+                reading = await self._file.read(complete=True)
         except FileUnreadableError as exc:
             raise UnavailableError(exc.message, exc.remedy) from exc
         except FileError as exc:
             raise MalformedError(exc.message, exc.remedy) from exc
-        wanted = frozenset(symbols)
+        wanted, held = frozenset(symbols), reading.content.series
         return Answer(
             source=self.name,
             basis=self.basis,
             closes={symbol: held[symbol].between(first, last) for symbol in sorted(wanted & held.keys())},
             unknown=wanted - held.keys(),
+            is_complete=reading.is_complete,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _PriceFile:
+    """A file's closes per symbol, and whether it has a column for split factors."""
+
+    series: Mapping[str, Series]
+    has_factors: bool
+
+
+def _parse_file(text: str, label: str) -> _PriceFile:
+    series = parse_prices(text, label)
+    return _PriceFile(series, _FACTOR_COLUMN in text)  # it can stand in the header only, for it is no value of a row
 
 
 def parse_prices(text: str, label: str) -> Mapping[str, Series]:
@@ -77,7 +97,7 @@ def parse_prices(text: str, label: str) -> Mapping[str, Series]:
     tickers: dict[str, str] = {}
     factors: dict[str, Decimal] = {"": ONE}
     closes: dict[str, dict[date, Close]] = {}
-    for line, row in read_rows(text, label, ("date", "symbol", "close"), ("split_factor",)):
+    for line, row in read_rows(text, label, ("date", "symbol", "close"), (_FACTOR_COLUMN,)):
         day_text, symbol, price, factor_text = row
         try:
             if (day := days.get(day_text)) is None:

@@ -43,12 +43,16 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one source said to one question: dated closes per symbol it knows, and the symbols it does not know."""
+    """What one source said to one question: dated closes per symbol it knows, and the symbols it does not know.
+
+    `is_complete` is False while closes may still be added, in a file say: what the answer lacks is then no evidence.
+    """
 
     source: str
     basis: Basis
     closes: Mapping[str, Mapping[date, Close]]
     unknown: frozenset[str] = frozenset()
+    is_complete: bool = True
 
 
 class PriceSource(Protocol):

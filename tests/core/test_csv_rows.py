@@ -1,27 +1,14 @@
 import csv
 import io
-import os
-import threading
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core import csv_rows, trading_calendar
-from core.csv_rows import (
-    CachedFile,
-    FileError,
-    FileUnreadableError,
-    decode_text,
-    parse_date,
-    read_rows,
-    read_text,
-)
-
-LONG_AGO = 1_000_000_000
+from core.csv_rows import FileError, decode_text, parse_date, read_rows
 
 
 def rows(text: str) -> list[tuple[int, tuple[str, ...]]]:
@@ -124,30 +111,6 @@ def test_bytes_that_are_not_utf_8_are_named_by_their_line(mark: bytes) -> None:
         decode_text(mark + "a,b\r\nä\r\r\ncaf".encode() + b"\xe9,2\n", "f.csv")
 
 
-def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
-    path = tmp_path / "f.csv"
-    path.write_bytes(b"\xef\xbb\xbfa,b\n1,2\n")
-    assert rows(read_text(path)) == [(2, ("1", "2", ""))]
-
-
-@pytest.mark.parametrize("name", ["absent.csv", "", "x" * 300, "a\0b"], ids=["absent", "directory", "long", "nul"])
-def test_a_path_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(FileUnreadableError, match="cannot read"):
-        read_text(tmp_path / name)
-    with pytest.raises(FileUnreadableError, match="cannot read"):
-        CachedFile(tmp_path / name, lambda text, label: text).content()
-
-
-def test_a_file_beyond_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "f.csv"
-    path.write_bytes(b"a" * 11)
-    monkeypatch.setattr(csv_rows, "_FILE_LIMIT", 11)
-    assert read_text(path) == "a" * 11
-    monkeypatch.setattr(csv_rows, "_FILE_LIMIT", 10)
-    with pytest.raises(FileError, match="larger than 10 bytes"):
-        read_text(path)
-
-
 @given(st.dates(date(1900, 1, 1), date(2100, 12, 31)))
 def test_a_date_in_iso_form_is_that_date(day: date) -> None:
     assert parse_date(day.isoformat()) == day
@@ -165,102 +128,3 @@ def test_any_other_date_is_refused(text: str) -> None:
 def test_dates_in_files_reach_as_far_as_the_calendar() -> None:
     assert csv_rows.FIRST_YEAR == trading_calendar.FIRST_YEAR
     assert csv_rows.LAST_YEAR == trading_calendar.LAST_YEAR
-
-
-class Readings:
-    """A file that counts how often its text was parsed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.count = 0
-        self.cached = CachedFile(path, self.parse)
-
-    def parse(self, text: str, label: str) -> str:
-        assert label == str(self.path)
-        self.count += 1
-        return text
-
-    def write(self, text: str, seconds: int = LONG_AGO) -> None:
-        self.path.write_text(text)
-        os.utime(self.path, (seconds, seconds))
-
-
-@pytest.fixture
-def readings(tmp_path: Path) -> Readings:
-    readings = Readings(tmp_path / "f.csv")
-    readings.write("one")
-    return readings
-
-
-def test_an_unchanged_file_is_read_once(readings: Readings) -> None:
-    assert [readings.cached.content() for _ in range(3)] == ["one"] * 3
-    assert readings.count == 1
-
-
-def test_a_changed_file_is_read_again(readings: Readings) -> None:
-    assert readings.cached.content() == "one"
-    readings.write("two", LONG_AGO + 1)
-    assert readings.cached.content() == "two"
-    assert readings.count == 2
-
-
-def test_a_file_replaced_by_one_of_the_same_size_and_time_is_seen(readings: Readings) -> None:
-    assert readings.cached.content() == "one"
-    replacement = Readings(readings.path.with_name("new.csv"))
-    replacement.write("two")
-    replacement.path.replace(readings.path)
-    assert readings.cached.content() == "two"
-
-
-def test_a_file_written_just_now_is_not_trusted_to_stay(readings: Readings) -> None:
-    readings.path.write_text("one")
-    assert [readings.cached.content() for _ in range(3)] == ["one"] * 3
-    assert readings.count == 3
-
-
-def test_a_broken_file_is_read_again_when_mended(readings: Readings) -> None:
-    cached = CachedFile(readings.path, lambda text, label: list(read_rows(text, label, ("a",))))
-    with pytest.raises(FileError):
-        cached.content()
-    readings.write("a\n1\n", LONG_AGO + 1)
-    assert cached.content() == [(2, ("1",))]
-
-
-def test_a_file_that_vanished_is_not_served_from_memory(readings: Readings) -> None:
-    assert readings.cached.content() == "one"
-    readings.path.unlink()
-    with pytest.raises(FileUnreadableError):
-        readings.cached.content()
-
-
-def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(FileUnreadableError, match="not a regular file"):
-        CachedFile(tmp_path / "pipe", lambda text, label: text).content()
-
-
-def test_threads_that_ask_at_once_share_one_reading(tmp_path: Path) -> None:
-    parsing, go_on = threading.Event(), threading.Event()
-    count = 0
-
-    def parse(text: str, label: str) -> str:
-        nonlocal count
-        count += 1
-        parsing.set()
-        assert go_on.wait(10)
-        return text
-
-    path = tmp_path / "f.csv"
-    path.write_text("one")
-    os.utime(path, (LONG_AGO, LONG_AGO))
-    cached = CachedFile(path, parse)
-    received: list[str] = []
-    threads = [threading.Thread(target=lambda: received.append(cached.content())) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    assert parsing.wait(10)
-    go_on.set()
-    for thread in threads:
-        thread.join(10)
-    assert received == ["one"] * 4
-    assert count == 1

@@ -97,15 +97,15 @@ def test_what_became_of_a_company_is_a_chain_in_time(
     assert set(names_of(symbol, {symbol: found})) <= known.names(symbol)
 
 
-def test_a_file_that_is_changed_is_read_again(tmp_path: Path) -> None:
+async def test_a_file_that_is_changed_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "changes.csv"
     file.write_text(HEADER, encoding="utf-8")
     changes = SymbolChangesFile(file)
-    assert not changes.changes()
+    assert not await changes.changes()
     file.write_text(f"{HEADER}FB,META,2022-06-09\n", encoding="utf-8")
     os.utime(file, (1, 1))
-    assert changes.changes().of("FB", date(2022, 1, 3), LATER) == (FB,)
+    assert (await changes.changes()).of("FB", date(2022, 1, 3), LATER) == (FB,)
     file.unlink()
     with pytest.raises(FileUnreadableError):
-        changes.changes()
-    assert SymbolChangesFile(None).changes() is NO_CHANGES
+        await changes.changes()
+    assert await SymbolChangesFile(None).changes() is NO_CHANGES

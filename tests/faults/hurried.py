@@ -11,11 +11,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import core.file_at_rest
 import core.outage
 import core.scheduler
 import db.database
 import db.leadership
 from core.checkpoints import Recorder
+from tests.fakes import HourBetweenLooks
 from tui.cli import main
 
 LEAD_LAPSES_AFTER_S = 3
@@ -23,7 +25,11 @@ ANSWERS_WITHIN_S = 1.0
 
 
 def hurry(replace: Callable[[Any, str, Any], None] = setattr) -> None:
-    """Shortens every time-out that decides who leads and which server is alive, each by one call of `replace`."""
+    """Shortens every time-out that decides who leads and which server is alive, each by one call of `replace`.
+
+    Files are at rest as soon as they are written.
+    """
+    replace(core.file_at_rest, "CLOCK", HourBetweenLooks())
     session = {**db.database._SESSION, "idle_in_transaction_session_timeout": f"{LEAD_LAPSES_AFTER_S}s"}
     replace(db.leadership, "LEAD_LAPSES_AFTER_S", LEAD_LAPSES_AFTER_S)
     replace(db.database, "_SESSION", session)

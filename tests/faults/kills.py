@@ -130,7 +130,7 @@ def _kill_commands(directory: Path, count: int, draw: random.Random, figures: Ki
 def _command(data_dir: Path, given: Files, kill_after: float | None) -> bool:
     """Runs the command on the embedded server of `data_dir`; whether it was killed. Raises if it failed by itself."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tui", "backfill", "--picks", str(given.picks)],
+        [sys.executable, "-m", "tests.faults.hurried", "backfill", "--picks", str(given.picks)],
         env=_environment(data_dir, given),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -26,6 +26,7 @@ from typing import Any, Self
 
 from psycopg import AsyncConnection
 
+import core.file_at_rest
 from core.backfill import backfill
 from core.due_work import run_due_work
 from core.picks.file import FilePicks, read_picks_file
@@ -35,7 +36,7 @@ from core.services import Services, rules_of
 from core.settings import Settings
 from core.trading_calendar import BATCH_DAYS
 from db.database import Database
-from tests.fakes import FixedClock, exchange
+from tests.fakes import FixedClock, HourBetweenLooks, exchange
 from tests.faults.market import CALENDAR
 
 _TOLD = struct.Struct("BxxxI")
@@ -125,7 +126,7 @@ class ToldPrices(CsvPrices):
 
 async def replay(task: Task, shared: Shared) -> None:
     """Opens and fills every week of the files, as one backfill, or with the clock going from tick to tick."""
-    weeks = read_picks_file(Path(task.picks))
+    weeks = await read_picks_file(Path(task.picks))
     clock = FixedClock(exchange("2019-01-02"))
     async with Told(task.conninfo, shared) as database:
         sources = (ToldPrices(Path(task.prices), database),)
@@ -217,6 +218,7 @@ class Victims:
 def main() -> None:
     """Serves until its input ends."""
     list(CALENDAR.sessions(date(2010, 1, 1), date(2018, 12, 31)))  # the calendar of each year is computed once
+    core.file_at_rest.CLOCK = HourBetweenLooks()
     gc.freeze()
     shared = Shared()
     for line in sys.stdin:

@@ -16,6 +16,7 @@ from typing import Any
 
 import stamina
 
+import core.file_at_rest
 import core.prices.http
 import core.scheduler
 from core.clock import SystemClock
@@ -23,6 +24,7 @@ from core.prices.http import Patience
 from core.prices.retries import ATTEMPTS
 from core.ticker import Ticker
 from core.trading_calendar import EXCHANGE_ZONE
+from tests.fakes import HourBetweenLooks
 from tui.cli import main
 
 _OPENING, _EVENING = time(9), time(17)
@@ -94,6 +96,7 @@ def main_stepped() -> int:
     )
     changes: Sequence[tuple[Any, str, Any]] = (
         (SystemClock, "now", lambda _: clock.now()),
+        (core.file_at_rest, "CLOCK", HourBetweenLooks()),
         (core.scheduler, "Ticker", partial(SteppingTicker, clock)),
         (core.prices.http, "Patience", Impatience),
     )

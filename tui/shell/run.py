@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, NoReturn
 
 from core.batches import FIRST_RUN_DATE
+from core.file_at_rest import showing_waits
 from core.logs import log_to_stderr, quieten_libraries, redacted
 from core.settings_layers import FIELDS, LoadedSettings, load_settings
 from core.trading_calendar import EXCHANGE_ZONE
@@ -118,7 +119,10 @@ def _dispatch(args: argparse.Namespace, loaded: LoadedSettings, secrets: frozens
     command = _command(args)
     if args.command not in _CONNECT_NOWHERE:
         _warn_unencrypted(args, loaded)
-    with terminated_as_interrupted():
+    if args.command is None:
+        with terminated_as_interrupted():
+            return asyncio.run(command(args, loaded))
+    with terminated_as_interrupted(), showing_waits(lambda text: print_line(redacted(text, secrets), error=True)):
         return asyncio.run(command(args, loaded))
 
 

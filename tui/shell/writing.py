@@ -52,7 +52,7 @@ def _access(args: argparse.Namespace) -> Access:
 async def _drafts(args: argparse.Namespace, services: Services, run_date: date) -> tuple[Sequence[PickDraft], str]:
     """The week's picks and the name of what they came from."""
     if args.picks is not None:
-        weeks = read_given_picks(args.picks)
+        weeks = await read_given_picks(args.picks)
         if run_date not in weeks:
             raise batches.NotFoundError(
                 f"{label_of(args.picks)} has no picks for the week of {run_date}.",
@@ -73,7 +73,7 @@ async def _drafts(args: argparse.Namespace, services: Services, run_date: date) 
 
 async def backfill(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens the weeks of a file and writes their due days."""
-    weeks = read_given_picks(args.picks)
+    weeks = await read_given_picks(args.picks)
     chosen = {
         run_date: drafts
         for run_date, drafts in weeks.items()

@@ -40,11 +40,11 @@ def picks_file(directory: Path, text: str) -> Path:
     return path
 
 
-def test_picks_keep_the_order_of_the_file_and_weeks_that_of_time(tmp_path: Path) -> None:
+async def test_picks_keep_the_order_of_the_file_and_weeks_that_of_time(tmp_path: Path) -> None:
     later = WEEK.replace("2024-01-08", "2024-01-15").splitlines()
     earlier = WEEK.splitlines()
     mixed = [line for pair in zip(later, earlier, strict=True) for line in pair]
-    weeks = read_picks_file(picks_file(tmp_path, HEADER + "\n".join(mixed)))
+    weeks = await read_picks_file(picks_file(tmp_path, HEADER + "\n".join(mixed)))
     assert list(weeks.items()) == [(MONDAY, PICKS), (date(2024, 1, 15), PICKS)]
 
 
@@ -72,7 +72,7 @@ def test_a_header_without_rows_holds_no_week() -> None:
 async def test_a_fault_in_any_week_names_file_line_and_value(tmp_path: Path, row: str, found: str) -> None:
     path = picks_file(tmp_path, f"{HEADER}{WEEK}{row}\n")
     with pytest.raises(FileError) as caught:
-        read_picks_file(path)
+        await read_picks_file(path)
     assert caught.value.message.startswith(f"{path}, line ")
     assert found in caught.value.message
     with pytest.raises(PicksMalformedError) as malformed:
@@ -144,16 +144,16 @@ async def test_a_file_that_cannot_be_read_is_unavailable(tmp_path: Path) -> None
         with pytest.raises(PicksUnavailableError, match="cannot read"):
             await FilePicks(path, "SPY").picks(MONDAY)
         with pytest.raises(FileUnreadableError, match="cannot read"):
-            read_picks_file(path)
+            await read_picks_file(path)
 
 
 @pytest.mark.skipif(not REAL_PRICES.is_dir(), reason="the picks over real closes are not beside this checkout")
 @pytest.mark.parametrize(("name", "count"), [("adjusted_2010_2018", 432), ("raw_2014", 31)])
-def test_every_pick_over_real_closes_arrives(name: str, count: int) -> None:
+async def test_every_pick_over_real_closes_arrives(name: str, count: int) -> None:
     path = REAL_PRICES / name / "picks.csv"
     with path.open(newline="", encoding="utf-8") as file:
         sent = [tuple(row[column] for column in COLUMNS) for row in csv.DictReader(file)]
-    weeks = read_picks_file(path)
+    weeks = await read_picks_file(path)
     assert len(weeks) == count
     received = [
         (run_date.isoformat(), draft.ticker, draft.action.value, draft.reasoning)

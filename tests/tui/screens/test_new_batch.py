@@ -206,7 +206,7 @@ async def test_picks_are_staged_edited_and_unstaged_by_keyboard_alone(
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is home(app), "the list")
         await until(pilot, lambda: run_date_of(home(app).table.rows[0]) == NEXT_WEEK, "the staged row")
-        assert read_picks_file(picks_file) == {NEXT_WEEK: DRAFTS}
+        assert await read_picks_file(picks_file) == {NEXT_WEEK: DRAFTS}
 
         await pilot.press("g", "e")
         await until(pilot, lambda: is_form(app), "the form")
@@ -215,7 +215,7 @@ async def test_picks_are_staged_edited_and_unstaged_by_keyboard_alone(
         await pilot.press(*["backspace"] * 4, *"ko", "ctrl+s", "enter")
         await until(pilot, lambda: app.screen is home(app), "the list")
         edited = (replace(DRAFTS[0], ticker="KO"), *DRAFTS[1:])
-        assert read_picks_file(picks_file) == {NEXT_WEEK: edited}
+        assert await read_picks_file(picks_file) == {NEXT_WEEK: edited}
         await until(pilot, lambda: "KO" in shown(app), "the edited row")
         assert not app.drafts
 
@@ -223,7 +223,7 @@ async def test_picks_are_staged_edited_and_unstaged_by_keyboard_alone(
         await until(pilot, lambda: "taken out of the picks file" in shown(app), "the question")
         await pilot.press("enter")
         await until(pilot, lambda: run_date_of(home(app).table.rows[0]) == NEWEST_WEEK, "no staged row")
-        assert read_picks_file(picks_file) == {}
+        assert await read_picks_file(picks_file) == {}
 
 
 async def test_while_the_opening_is_on_every_screen_reminds_and_the_form_opens_the_week(
@@ -602,7 +602,9 @@ async def test_a_reasoning_that_is_only_looked_at_is_kept_digit_for_digit(stagin
         assert "\u200b" not in shown(app)
         await pilot.press("backspace", "x", "ctrl+s", "enter")
         await until(pilot, lambda: app.screen is home(app), "the list")
-    assert [draft.reasoning for draft in read_picks_file(picks_file)[NEXT_WEEK]] == [d.reasoning for d in hidden]
+    assert [draft.reasoning for draft in (await read_picks_file(picks_file))[NEXT_WEEK]] == [
+        d.reasoning for d in hidden
+    ]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])

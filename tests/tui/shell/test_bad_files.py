@@ -4,6 +4,7 @@ import os
 from datetime import date
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.tui.shell.conftest import CommandLine, Market, counts, everything, usual_picks, write_csv
@@ -91,6 +92,30 @@ def test_a_bad_picks_file_is_refused_whole(
     check(alpha_monday, ("open", "2020-01-06", "--late", "--picks", str(market.picks)), "file", "picks.csv", said)
     check(alpha_monday, ("open", "2020-01-06", "--late"), "picks_malformed", "picks.csv", said)
     assert everything(conninfo) == before
+
+
+def test_files_whose_names_are_not_utf_8_delay_only_their_own_work(
+    market: Market, conninfo: str, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a name reaches waiting days and events through the message of what is wrong with the file."""
+    once = ("--headless", "--once", "--json", "--as-of")
+    assert alpha_monday(*once, "2020-01-06T09:05").json == counts(opened=1)
+    names = {}
+    for what, file, setting in (("prices", market.prices, "PRICE_FILE"), ("picks", market.picks, "PICKS_FILE")):
+        names[what] = Path(os.fsdecode(os.fsencode(file.parent) + f"/{what}-caf".encode() + b"\xe9.csv"))
+        names[what].write_bytes(file.read_bytes() + b"wrong\n")
+        monkeypatch.setenv(f"ALPHA_MONDAY_{setting}", str(names[what]))
+    days = alpha_monday(*once, "2020-01-06T17:00")
+    assert (days.code, days.json) == (3, counts(waiting=1))
+    week = alpha_monday(*once, "2020-01-13T09:05")
+    assert (week.code, week.json) == (3, counts(skipped=2, waiting=5))
+    assert [line["detail"].partition("picks-")[2][:22] for line in week.log][:1] == ["caf\\udce9.csv, line 11"]
+    with psycopg.connect(conninfo) as connection:
+        details = connection.execute("select distinct detail from waiting_days").fetchall()
+    assert [detail.partition("/prices-")[2][:24] for (detail,) in details] == ["caf\\udce9.csv, line 110:"]
+    for what, file in (("prices", market.prices), ("picks", market.picks)):
+        names[what].write_bytes(file.read_bytes())
+    assert alpha_monday(*once, "2020-01-13T09:10").json == counts(opened=1, computed=5)
 
 
 @pytest.mark.parametrize("content", ["empty", "bad UTF-8", "not a Monday"])
