@@ -16,7 +16,7 @@ from core.pausing import PauseSpan, pause_over, pause_spans
 from core.pick_accounts import account_of
 from core.picks.check import check_picks
 from core.picks.source import PickDraft
-from core.rules import Rules
+from core.rules import Rules, WaitCause
 from core.services import Services
 from core.settling import settle
 from core.trading_calendar import FIRST_YEAR, LAST_YEAR, TradingCalendar, batch_days, monday_of
@@ -26,7 +26,7 @@ from db.errors import AlphaMondayError
 from db.events import EventType
 from db.records import Batch, BatchStatus, Pick
 
-NOT_RUNNING, PAUSED = "not_running", "paused"
+NOT_RUNNING, PAUSED = "not_running", WaitCause.PAUSED.value
 REASON_LIMIT = 500
 FIRST_RUN_DATE = date(FIRST_YEAR, 1, 8)  # the first Monday with a baseline in the calendar
 
@@ -110,6 +110,7 @@ async def open_week(
         return Report(already_there=1)
     now = services.clock.now()
     week = week_to_open(services, run_date, checked, pick_source, now, late=late)
+    week.open_before = None if late else services.rules.opens_until(services.calendar, run_date)
     week.account = account_of(drafts)
     if dry_run:
         report, recorder = await rehearse(services, [week], now), None
@@ -134,8 +135,12 @@ def week_to_open(
 
 
 def refuse_unopened(report: Report, run_date: date) -> None:
-    """Raises NotPossibleError with the cause if the price chain did not give what opening the week takes."""
+    """Raises NotPossibleError with the cause if the week was not opened."""
     if (delay := report.unopened.get(run_date)) is not None:
+        if delay.cause == WaitCause.TOO_LATE:
+            raise NotPossibleError(
+                f"The week of {run_date} was not opened: {delay.detail}.", "Add --late to open it all the same."
+            )
         raise NotPossibleError(
             f"The week of {run_date} cannot be opened: {delay.detail}.",
             "Check the tickers and the price source.",

@@ -75,15 +75,17 @@ async def run_due_work(
     stopping: Callable[[], bool] = lambda: False,
     job: Job | None = None,
     health: HealthLog | None = None,
+    heeds_pause: bool = False,
 ) -> tuple[Report, Plan]:
     """Does all that is due: opens the week, notes missed ones, writes days. Idempotent, safe beside others.
 
     `stopping` is asked between transactions. Whatever could not be done yet is in the report, and stays due. A `job`
     asked for by name is done alone and at once, back-off or not. What was done, and how the sources fared, is noted
-    for every screen, unless the work is that of another moment; an idle run writes nothing.
+    for every screen, unless the work is that of another moment; an idle run writes nothing. A schedule `heeds_pause`:
+    once a pause has begun it opens no week, even if the picks were queried before.
     """
     planned = narrowed(await due_work(services, as_of, with_rest=job is None), job)
-    recorder = Recorder(services.database, services.clock, as_of)
+    recorder = Recorder(services.database, services.clock, as_of, heeds_pause=heeds_pause)
     health = health or HealthLog(services.clock, services.settings.secrets)
     began = time.monotonic()
     try:

@@ -18,7 +18,7 @@ FIRST_REST = timedelta(seconds=30)
 LONGEST_REST = timedelta(minutes=5)  # several tries fit into the half hour in which a week can be opened
 LAST_CALL = timedelta(minutes=1)
 # Nothing was asked that a rest would spare, or the answer may be there at the next tick.
-_WITHOUT_REST = frozenset({PicksNotYetError.code, NO_PICK_SOURCE, WaitCause.TOO_LATE.value})
+_WITHOUT_REST = frozenset({PicksNotYetError.code, NO_PICK_SOURCE, WaitCause.TOO_LATE.value, WaitCause.PAUSED.value})
 _MOST_ATTEMPTS = 10_000
 
 

@@ -277,7 +277,7 @@ class Scheduler:
         Raises DatabaseUnavailableError when the database, or the lead, is lost.
         """
         try:
-            work = run_due_work(leading, stopping=is_to_end, health=self._health)
+            work = run_due_work(leading, stopping=is_to_end, health=self._health, heeds_pause=True)
             done = await run_until(self._stopping, work, beside=watching)
         except DatabaseUnavailableError:
             if watching.done():

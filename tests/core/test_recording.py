@@ -191,6 +191,29 @@ async def test_a_week_does_not_open_by_itself_after_the_opening_has_ended(
     assert opened or report.unopened[FIRST].cause == "too_late"
 
 
+@pytest.mark.parametrize(("answers_at", "opened"), [("09:29", True), ("09:30", False), ("09:33", False)])
+async def test_an_operator_without_late_opens_nothing_after_the_opening_has_ended(
+    world: World, services: Services, answers_at: str, opened: bool
+) -> None:
+    world.clock.instant = exchange("2020-01-06", "09:29")
+
+    class SlowPrices(ScriptedPrices):
+        async def closes(self, *question: Any) -> Any:
+            world.clock.instant = exchange("2020-01-06", answers_at)
+            return await super().closes(*question)
+
+    slow = replace(services, sources=(SlowPrices(world.prices.closes_by_symbol),))
+    if opened:
+        assert (await batches.open_week(slow, FIRST, PICKS, "file")).opened == 1
+        return
+    with pytest.raises(batches.NotPossibleError) as refused:
+        await batches.open_week(slow, FIRST, PICKS, "file")
+    assert "ended" in refused.value.message
+    assert "--late" in refused.value.remedy
+    assert world.rows("select from batches") == []
+    assert (await batches.open_week(slow, FIRST, PICKS, "file", late=True)).opened == 1
+
+
 async def test_a_defect_of_a_pick_source_keeps_no_day_from_being_written(world: World) -> None:
     async with world.services() as services:
         await run_due_work(services)
@@ -225,4 +248,8 @@ async def test_a_week_whose_trading_is_over_is_not_opened_by_a_clock_that_steppe
     report, _ = await run_due_work(services)
     assert (report.opened, report.unopened[SECOND].cause) == (0, "too_late")
     assert {row[0] for row in world.rows()} == {FIRST.isoformat()}
-    assert (await batches.open_week(services, SECOND, PICKS, "file")).opened == 1, "an operator's word is another thing"
+    with pytest.raises(batches.NotPossibleError):
+        await batches.open_week(services, SECOND, PICKS, "file")
+    assert (await batches.open_week(services, SECOND, PICKS, "file", late=True)).opened == 1, (
+        "an operator may, with --late"
+    )
