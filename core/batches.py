@@ -234,15 +234,24 @@ def is_unicode(text: str) -> bool:
 
 
 async def record_missed(services: Services, run_dates: Sequence[date], as_of: datetime | None) -> int:
-    """Writes one `batch_missed` event for each week that still has neither batch nor event; gives their number."""
+    """Writes one `batch_missed` event for each week that still has neither batch nor event; gives their number.
+
+    While a backfill runs, the weeks before the current one are left for a later tick: the backfill may be about to open
+    them. The current week was missed whatever a backfill does.
+    """
+    now = as_of or services.clock.now()
     async with services.database.transaction() as connection:
         await events.serialise_openings(connection)
         unopened = set(await batches.unopened(connection, max(run_dates)))
+        is_backfilling = await events.is_backfilling(connection)
+        this_week = monday_of(services.calendar.exchange_date(now))
         server_time = await events.server_time(connection)  # a clock that ran ahead must not have the last word
         missed = [
             run_date
             for run_date in run_dates
-            if run_date in unopened and services.rules.opens_until(services.calendar, run_date) <= server_time
+            if run_date in unopened
+            and services.rules.opens_until(services.calendar, run_date) <= server_time
+            and (run_date >= this_week or not is_backfilling)
         ]
         if not missed:
             return 0

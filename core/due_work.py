@@ -222,14 +222,19 @@ async def _week_to_open(
 
 
 async def _note_failed_opening(services: Services, run_date: date, delay: Delay, as_of: datetime | None) -> None:
-    """Keeps why a week is not open yet and when it is tried again, for whatever process goes on with it."""
+    """Keeps why a week is not open yet and when it is tried again, for whatever process goes on with it.
+
+    A try as of another moment is not kept: it would replace the state of the live opening.
+    """
+    if as_of is not None:
+        return
     async with services.database.transaction() as connection:
         before = opening_try_in(await leadership.fact(connection, OPENING_FACT))
         failed = failed_try(
             before,
             run_date,
             delay,
-            now=as_of or services.clock.now(),
+            now=services.clock.now(),
             until=services.rules.opens_until(services.calendar, run_date),
             tick_every=services.settings.tick_every,
             draw=_draw,

@@ -1,8 +1,9 @@
 """The rests between tries at opening a week: they grow, never sleep through the end, and spare what has failed."""
 
 import random
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -15,8 +16,10 @@ from core.catch_up import DueKind, Existing, plan
 from core.due_work import due_work, run_due_work
 from core.job_history import Job
 from core.opening_tries import FIRST_REST, LAST_CALL, LONGEST_REST, OPENING_FACT, OpeningTry, failed_try, opening_try_in
+from core.picks.source import PickDraft, PicksGivenUpError
 from core.prices.source import PriceSourceError, RateLimitedError, UnavailableError
 from core.rules import Delay
+from core.services import Services
 from db import leadership
 from db.records import SchedulerFact
 from tests.core.world import CALENDAR, FIRST, RULES, SECOND, World
@@ -28,7 +31,7 @@ AWAY = Delay("unavailable", "away")
 DELAYS = st.builds(
     Delay,
     st.sampled_from(
-        ["unavailable", "picks_unavailable", "close_missing", "picks_not_yet", "no_pick_source", "too_late"]
+        ["unavailable", "picks_unavailable", "close_missing", "picks_not_yet", "no_pick_source", "too_late", "paused"]
     ),
     st.just(""),
     st.none() | st.integers(0, 7200).map(lambda seconds: timedelta(seconds=seconds)),
@@ -48,7 +51,7 @@ def test_a_rest_is_bounded_and_the_last_moments_are_not_slept_through(
     now, tick_every = after(second), timedelta(seconds=tick)
     earlier = OpeningTry(FIRST, AWAY, before, now) if before else None
     failed = failed_try(earlier, FIRST, delay, now=now, until=ENDS, tick_every=tick_every, draw=draw)
-    if delay.cause in ("picks_not_yet", "no_pick_source", "too_late"):
+    if delay.cause in ("picks_not_yet", "no_pick_source", "too_late", "paused"):
         assert (failed.attempts, failed.next_try_at) == (0, None)
         return
     assert failed.attempts == before + 1
@@ -193,11 +196,33 @@ async def test_a_resting_week_is_told_as_unopened_and_another_process_keeps_to_t
     assert len(world.prices.questions) == 1
 
 
-async def test_a_try_as_of_another_moment_lets_nothing_rest_now(world: World) -> None:
-    world.prices.failure = UnavailableError("away", "Wait.")
+@pytest.mark.parametrize("failed_before", [False, True])
+async def test_a_try_as_of_another_moment_leaves_the_live_opening_alone(world: World, *, failed_before: bool) -> None:
+    """The live try keeps the count of failures, the rest and the cause that a missed week is recorded with."""
+
+    async def noted(services: Services) -> SchedulerFact | None:
+        async with services.database.connection() as connection:
+            return await leadership.fact(connection, OPENING_FACT)
+
     world.clock.instant = after(600)
     async with world.services() as services:
-        await run_due_work(services, OPENS)
-        assert (await due_work(services)).opening == FIRST
-        async with services.database.connection() as connection:
-            assert (await leadership.fact(connection, OPENING_FACT)) is not None
+        if failed_before:
+            giving_up = replace(services, pick_source=GivingUp())
+            await run_due_work(giving_up)
+            assert (await due_work(giving_up)).opening is None, "a language model is not queried again"
+        before = await noted(services)
+        for failing in (world.prices, replace(world.prices, failure=UnavailableError("away", "Wait."))):
+            stopped = replace(services, sources=(failing,), pick_source=GivingUp())
+            await run_due_work(stopped, after(300))
+        await run_due_work(replace(stopped, pick_source=world.picks), OPENS)
+        assert await noted(services) == before
+
+
+@dataclass(frozen=True, slots=True)
+class GivingUp:
+    """A language model whose answers were all invalid."""
+
+    name: str = "scripted"
+
+    async def picks(self, run_date: date) -> Sequence[PickDraft]:
+        raise PicksGivenUpError("three invalid answers", "Open the week yourself.")

@@ -57,6 +57,14 @@ async def until_looked(looks: list[Pause | None], times: int) -> None:
             await asyncio.sleep(0.005)
 
 
+async def until_something_waits_for_a_lock(world: World) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            if world.rows("select from pg_locks where locktype = 'advisory' and not granted"):
+                return
+            await asyncio.sleep(0.005)
+
+
 async def test_a_paused_leader_does_nothing_while_work_is_due_and_does_it_after_resume(
     world: World, looks: list[Pause | None]
 ) -> None:
@@ -192,9 +200,7 @@ async def test_a_pause_waits_for_the_week_that_is_being_opened(world: World, mon
         working = asyncio.create_task(run_due_work(services, heeds_pause=True))
         await is_writing.wait()
         pausing_ = asyncio.create_task(pause(other, "ann"))
-        async with asyncio.timeout(WITHIN_S):
-            while not world.rows("select from pg_locks where locktype = 'advisory' and not granted"):
-                await asyncio.sleep(0.005)
+        await until_something_waits_for_a_lock(world)
         assert not pausing_.done()
         may_write.set()
         await asyncio.gather(working, pausing_)

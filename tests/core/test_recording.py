@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -12,13 +13,17 @@ import pytest
 from core import batches
 from core.backfill import backfill
 from core.batches import record_missed
+from core.checkpoints import Recorder
 from core.due_work import due_work, run_due_work
 from core.mixing import MixedPricesError
 from core.picks.source import PickDraft
+from core.prices.source import Close
 from core.services import Services
+from core.weeks import Week
+from db import events
 from db.embedded import EmbeddedServer
 from db.errors import RowRefusedError
-from tests.core.world import COUNTS, FIRST, PICKS, SECOND, THIRD, World, all_closes
+from tests.core.world import CALENDAR, COUNTS, FIRST, PICKS, SECOND, SYMBOLS, THIRD, World, all_closes
 from tests.databases import cloned
 from tests.fakes import ScriptedPrices, exchange
 
@@ -130,6 +135,49 @@ async def test_a_missed_monday_is_noted_once_by_two_at_once(world: World) -> Non
     )
     assert told[0] == ("2020-01-13", "picks_not_yet", "nothing for 2020-01-13")
     assert told[1][:2] == ("2020-01-20", "not_running")
+
+
+async def test_a_tick_beside_a_backfill_notes_no_monday_that_the_backfill_is_about_to_open(
+    world: World, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = list(CALENDAR.sessions(date(2019, 1, 2), date(2020, 2, 14)))
+    world.prices.closes_by_symbol = {symbol: dict.fromkeys(sessions, Close(Decimal(100))) for symbol in SYMBOLS}
+    weeks = [date(2019, 1, 7) + timedelta(weeks=number) for number in range(45)]
+    gap = weeks.pop(30)
+    world.clock.instant = exchange("2020-01-06", "18:00")
+    ticks: list[int] = []
+    write = Recorder.__call__
+
+    async def write_and_tick(recorder: Recorder, some: Sequence[Week]) -> None:
+        await write(recorder, some)
+        ticks.append(await record_missed(ticking, (await due_work(ticking)).missed, None))
+
+    async with world.services() as ticking:
+        monkeypatch.setattr(Recorder, "__call__", write_and_tick)
+        report = await backfill(services, dict.fromkeys(weeks, PICKS))
+        assert report.opened == 44
+        assert len(ticks) > 2, "several transactions, or nothing is proved"
+        assert sum(ticks) == 1, "this week's Monday alone, which no backfill makes less missed"
+        missed = (await due_work(ticking)).missed
+        assert gap in missed
+        assert not set(missed) & set(weeks)
+        assert await record_missed(ticking, missed, None) == len(missed)
+    assert missed_mondays(world) == sorted([*missed, FIRST])
+
+
+async def test_a_backfill_that_was_killed_holds_up_no_missed_monday(world: World, services: Services) -> None:
+    await run_due_work(services)
+    world.clock.instant = exchange("2020-01-27")
+    async with services.database.dedicated() as killed, world.services() as ticking:
+        await events.announce_backfill(killed)
+        assert await record_missed(ticking, (SECOND, THIRD), None) == 0
+        await killed.close()
+        assert await record_missed(ticking, (SECOND, THIRD), None) == 2
+
+
+def missed_mondays(world: World) -> list[date]:
+    told = world.rows("select (payload ->> 'run_date')::date from events where event_type = 'batch_missed' order by 1")
+    return [run_date for (run_date,) in told]
 
 
 async def open_first(world: World) -> None:
