@@ -236,7 +236,6 @@ async def _note_failed_opening(services: Services, run_date: date, delay: Delay,
             delay,
             now=services.clock.now(),
             until=services.rules.opens_until(services.calendar, run_date),
-            tick_every=services.settings.tick_every,
             draw=_draw,
             pick_source=services.pick_source.name if services.pick_source else "",
         )

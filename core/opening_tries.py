@@ -83,15 +83,13 @@ def failed_try(
     *,
     now: datetime,
     until: datetime,
-    tick_every: timedelta,
     draw: random.Random,
     pick_source: str = "",
 ) -> OpeningTry:
     """A try that failed at `now` with `delay`, after `before`; the opening ends at `until`.
 
-    The rest doubles from 30 s to 5 min. It ends a minute (two ticks, where those are longer) before the opening does,
-    and is short from then on, so that the opening's last moments are not slept through, unless the source itself asked
-    for a longer one.
+    The rest doubles from 30 s to 5 min. It ends a minute before the opening does, and is short from then on, so that
+    the opening's last moments are used, unless the source itself asked for a longer rest.
     """
     if delay.cause in _WITHOUT_REST:
         return OpeningTry(run_date, delay, 0, None, now, pick_source)
@@ -99,7 +97,7 @@ def failed_try(
         return OpeningTry(run_date, delay, 1, until, now, pick_source)  # an operator can still have it run
     before_now = before.attempts if before is not None and before.run_date == run_date else 0
     attempts = min(1 + before_now, _MOST_ATTEMPTS)
-    last_call = until - max(LAST_CALL, 2 * tick_every)
+    last_call = until - LAST_CALL
     if now < last_call:
         next_try_at = min(now + back_off(attempts, FIRST_REST, LONGEST_REST, draw), last_call)
     else:

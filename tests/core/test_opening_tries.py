@@ -26,7 +26,6 @@ from tests.core.world import CALENDAR, FIRST, RULES, SECOND, World
 from tests.fakes import exchange
 
 OPENS, ENDS = exchange("2020-01-06", "09:00"), exchange("2020-01-06", "09:30")
-TICK = timedelta(seconds=30)
 AWAY = Delay("unavailable", "away")
 DELAYS = st.builds(
     Delay,
@@ -44,13 +43,13 @@ def after(seconds: float) -> datetime:
 
 
 @settings(deadline=None)  # a machine that is busy otherwise proves nothing
-@given(SECONDS, DELAYS, st.integers(0, 50), st.integers(1, 600), st.randoms(use_true_random=False))
+@given(SECONDS, DELAYS, st.integers(0, 50), st.randoms(use_true_random=False))
 def test_a_rest_is_bounded_and_the_last_moments_are_not_slept_through(
-    second: int, delay: Delay, before: int, tick: int, draw: random.Random
+    second: int, delay: Delay, before: int, draw: random.Random
 ) -> None:
-    now, tick_every = after(second), timedelta(seconds=tick)
+    now = after(second)
     earlier = OpeningTry(FIRST, AWAY, before, now) if before else None
-    failed = failed_try(earlier, FIRST, delay, now=now, until=ENDS, tick_every=tick_every, draw=draw)
+    failed = failed_try(earlier, FIRST, delay, now=now, until=ENDS, draw=draw)
     if delay.cause in ("picks_not_yet", "no_pick_source", "too_late", "paused"):
         assert (failed.attempts, failed.next_try_at) == (0, None)
         return
@@ -59,7 +58,7 @@ def test_a_rest_is_bounded_and_the_last_moments_are_not_slept_through(
     asked_for = delay.retry_after or timedelta(0)
     rest = failed.next_try_at - now
     assert rest >= asked_for
-    last_call = ENDS - max(LAST_CALL, 2 * tick_every)
+    last_call = ENDS - LAST_CALL
     if rest > asked_for:
         assert rest <= LONGEST_REST
         assert rest >= FIRST_REST / 2 or failed.next_try_at == last_call
@@ -76,7 +75,7 @@ def test_a_source_that_stays_away_is_asked_a_dozen_times_and_again_in_the_last_m
         now = after(second)
         if last is None or last.rests_until(FIRST, now) is None:
             asked.append(now)
-            last = failed_try(last, FIRST, AWAY, now=now, until=ENDS, tick_every=TICK, draw=draw)
+            last = failed_try(last, FIRST, AWAY, now=now, until=ENDS, draw=draw)
     assert 6 <= len(asked) <= 20
     assert asked[-1] >= ENDS - LAST_CALL
 
@@ -116,7 +115,7 @@ FACTS = st.dictionaries(
 @given(FACTS, SECONDS, st.randoms(use_true_random=False))
 def test_a_fact_of_any_form_is_read_and_followed(value: dict[str, Any], second: int, draw: random.Random) -> None:
     found = opening_try_in(SchedulerFact(OPENING_FACT, value, OPENS))
-    failed = failed_try(found, FIRST, AWAY, now=after(second), until=ENDS, tick_every=TICK, draw=draw)
+    failed = failed_try(found, FIRST, AWAY, now=after(second), until=ENDS, draw=draw)
     assert failed.attempts >= 1
     assert opening_try_in(SchedulerFact(OPENING_FACT, failed.fact(), OPENS)) == failed
     assert opening_try_in(None) is None
