@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import date, datetime
 
-from core.batches import check_run_date, rehearse, there_already
+from core.batches import agreed_now, check_run_date, rehearse, there_already
 from core.catch_up import Report, plan
 from core.checkpoints import Recorder
 from core.due_work import load, weeks_due
@@ -40,7 +40,7 @@ async def backfill(
         check_run_date(run_date): check_picks(drafts, services.rules.benchmark)
         for run_date, drafts in sorted(weeks.items())
     }
-    now = as_of or services.clock.now()
+    now = as_of or await agreed_now(services)
     report = Report()
     too_early = {
         run_date: Delay("not_due", f"it can be opened from {opens_at:%Y-%m-%d %H:%M} exchange time")

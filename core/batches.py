@@ -10,8 +10,9 @@ from uuid_utils.compat import uuid7
 
 from core.catch_up import Report
 from core.checkpoints import Recorder
+from core.clock import require_agreement
 from core.mixing import refuse_mixing
-from core.opening_tries import OPENING_FACT, OpeningTry, opening_try_in
+from core.opening_tries import OpeningTry, opening_fact, opening_try_in
 from core.pausing import PauseSpan, pause_over, pause_spans
 from core.pick_accounts import account_of
 from core.picks.check import check_picks
@@ -102,13 +103,13 @@ async def open_week(
     """Opens one week with `drafts` at the baseline's closes, in one transaction or not at all.
 
     The same picks for a week that exists are reported as already there. Raises ConflictError for other picks, and
-    NotPossibleError before the opening begins, or after it ended unless `late`.
+    NotPossibleError before the opening begins, or after it ended unless `late`; ClockError while clocks disagree.
     """
     checked = check_picks(drafts, services.rules.benchmark)
     check_run_date(run_date)
     if await there_already(services, {run_date: checked}):
         return Report(already_there=1)
-    now = services.clock.now()
+    now = await agreed_now(services)
     week = week_to_open(services, run_date, checked, pick_source, now, late=late)
     week.open_before = None if late else services.rules.opens_until(services.calendar, run_date)
     week.account = account_of(drafts)
@@ -124,6 +125,13 @@ async def open_week(
     if recorder and recorder.lost and await there_already(services, {run_date: checked}):
         return Report(already_there=1)
     return report
+
+
+async def agreed_now(services: Services) -> datetime:
+    """The present. Raises ClockError while this machine's clock and the database's do not agree."""
+    async with services.database.connection() as connection:
+        require_agreement(services.clock, await events.clock_time(connection))
+    return services.clock.now()
 
 
 def week_to_open(
@@ -255,7 +263,7 @@ async def record_missed(services: Services, run_dates: Sequence[date], as_of: da
         ]
         if not missed:
             return 0
-        tried = opening_try_in(await leadership.fact(connection, OPENING_FACT))
+        tried = opening_try_in(await leadership.fact(connection, opening_fact(as_of)))
         spans = await pause_spans(connection)
         rows = []
         for run_date in missed:

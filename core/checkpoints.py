@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from core.accepted_moves import accepted_moves
 from core.catch_up import DayDone, Report
-from core.clock import Clock
+from core.clock import Clock, require_agreement
 from core.mixing import refuse_mixing
 from core.moves import without_accepted
 from core.pausing import read_pause
@@ -199,7 +199,10 @@ class Recorder:
         self.days: list[DayDone] = []
 
     async def __call__(self, weeks: Sequence[Week]) -> None:
-        """Writes what `weeks` hold in one transaction, in run_date order."""
+        """Writes what `weeks` hold in one transaction, in run_date order.
+
+        Raises ClockError while this machine's clock and the database's do not agree.
+        """
         for week in weeks:
             if week.unopened:
                 self.report.unopened[week.run_date] = week.unopened
@@ -208,6 +211,7 @@ class Recorder:
             return
         rows = _Rows(self._as_of)
         async with self._database.transaction() as connection:
+            require_agreement(self._clock, await events.clock_time(connection))
             refused, lost = await self._open(connection, [week for week in writing if week.opening], rows)
             kept = [week for week in writing if week.run_date not in {*refused, *lost}]
             await self._collect(connection, kept, rows)

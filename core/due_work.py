@@ -14,13 +14,14 @@ from core.accepted_moves import accepted_moves
 from core.batches import record_missed
 from core.catch_up import Existing, Plan, Report, plan
 from core.checkpoints import Recorder
+from core.clock import require_agreement
 from core.csv_rows import FileError
 from core.facts import TEXT_LIMIT
 from core.job_history import Job, JobRun, facts_of, failures, narrowed, outcomes
 from core.leading import process_name
 from core.logs import redacted
 from core.mixing import refuse_mixing
-from core.opening_tries import NO_PICK_SOURCE, OPENING_FACT, OpeningTry, failed_try, opening_try_in
+from core.opening_tries import NO_PICK_SOURCE, OPENING_FACT, OpeningTry, failed_try, opening_fact, opening_try_in
 from core.pick_accounts import account_of, record_refused_picks
 from core.picks.check import check_picks
 from core.picks.source import PicksGivenUpError, PicksNotYetError, PickSourceError, PicksUnavailableError
@@ -60,9 +61,13 @@ def _of_this_source(tried: OpeningTry | None, services: Services) -> OpeningTry 
 
 
 async def due_work(services: Services, as_of: datetime | None = None, *, with_rest: bool = True) -> Plan:
-    """What is due now, or was due at `as_of`. Back-off counts only for the present, and only `with_rest`."""
-    now = services.clock.now()
+    """What is due now, or was due at `as_of`. Back-off counts only for the present, and only `with_rest`.
+
+    Raises ClockError while this machine's clock and the database's do not agree.
+    """
     async with services.database.connection() as connection:
+        require_agreement(services.clock, await events.clock_time(connection))
+        now = services.clock.now()
         existing = await load(connection, services, as_of or now)
     rest_until = now if with_rest and as_of is None else None
     return plan(existing, services.calendar, services.rules, as_of or now, rest_until=rest_until)
@@ -224,19 +229,18 @@ async def _week_to_open(
 async def _note_failed_opening(services: Services, run_date: date, delay: Delay, as_of: datetime | None) -> None:
     """Keeps why a week is not open yet and when it is tried again, for whatever process goes on with it.
 
-    A try as of another moment is not kept: it would replace the state of the live opening.
+    A try as of another moment is kept apart: it must not replace the state of the live opening.
     """
-    if as_of is not None:
-        return
+    name = opening_fact(as_of)
     async with services.database.transaction() as connection:
-        before = opening_try_in(await leadership.fact(connection, OPENING_FACT))
+        before = opening_try_in(await leadership.fact(connection, name))
         failed = failed_try(
             before,
             run_date,
             delay,
-            now=services.clock.now(),
+            now=as_of or services.clock.now(),
             until=services.rules.opens_until(services.calendar, run_date),
             draw=_draw,
             pick_source=services.pick_source.name if services.pick_source else "",
         )
-        await leadership.note(connection, OPENING_FACT, failed.fact())
+        await leadership.note(connection, name, failed.fact())

@@ -58,6 +58,11 @@ class OpeningTry:
         }
 
 
+def opening_fact(as_of: datetime | None) -> str:
+    """The name of the fact that holds the last failed try: of the live opening, or of one `as_of` another moment."""
+    return OPENING_FACT if as_of is None else f"{OPENING_FACT}:as_of"
+
+
 def opening_try_in(fact: SchedulerFact | None) -> OpeningTry | None:
     """The last failed try; None where there was none, or where it is noted in an unknown form."""
     if fact is None:

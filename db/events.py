@@ -129,6 +129,13 @@ async def is_backfilling(connection: AsyncConnection[Any]) -> bool:
     return bool(row[0])
 
 
+async def clock_time(connection: AsyncConnection[Any]) -> datetime:
+    """The server's time now, however long the transaction has lasted."""
+    cursor = await connection.execute(_SQL["clock_time"])
+    [row] = await cursor.fetchall()
+    return cast("datetime", row[0])
+
+
 async def server_time(connection: AsyncConnection[Any]) -> datetime:
     """The server's time at the beginning of the transaction."""
     cursor = await connection.execute(_SQL["server_time"])

@@ -71,6 +71,10 @@ select not pg_try_advisory_xact_lock(%(key)s);
 -- The time by the server's clock, at the beginning of the transaction.
 select now();
 
+-- name: clock_time
+-- The time by the server's clock now.
+select clock_timestamp();
+
 -- name: transactions
 -- The transactions that wrote events with ids from one on: when each began, and how many it wrote.
 select created_at, count(*)::int as written from events where id > %(after)s group by created_at order by created_at;
