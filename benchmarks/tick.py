@@ -51,6 +51,9 @@ class StoppedClock:
     def now(self) -> datetime:
         return QUIET_MOMENT
 
+    def ahead_of(self, _: datetime) -> timedelta:
+        return timedelta(0)
+
 
 async def round_trip(services: Services) -> float:
     """Seconds that `select 1` takes through the pool, with the pool's own look at the connection."""

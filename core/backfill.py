@@ -1,10 +1,11 @@
 """Backfill: opening weeks from a file, plus catch-up."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import date, datetime
 
-from core.batches import check_run_date, rehearse, there_already
+from core.batches import agreed_now, check_run_date, rehearse, there_already
 from core.catch_up import Report, plan
 from core.checkpoints import Recorder
 from core.due_work import load, weeks_due
@@ -15,6 +16,7 @@ from core.rules import Delay
 from core.services import Services
 from core.settling import settle
 from core.weeks import Week
+from db import events
 
 PICK_SOURCE = "file"
 
@@ -37,7 +39,7 @@ async def backfill(
         check_run_date(run_date): check_picks(drafts, services.rules.benchmark)
         for run_date, drafts in sorted(weeks.items())
     }
-    now = as_of or services.clock.now()
+    now = as_of or await agreed_now(services)
     report = Report()
     too_early = {
         run_date: Delay("not_due", f"it can be opened from {opens_at:%Y-%m-%d %H:%M} exchange time")
@@ -48,30 +50,39 @@ async def backfill(
     left = {run_date: drafts for run_date, drafts in checked.items() if run_date not in too_early}
     opened_by_others: set[date] = set()
     changes = await services.symbol_changes.changes()
-    while True:
-        there = await there_already(services, left)
-        work = [
-            *await _days_due(services, there, now),
-            *(
-                Week.to_open(run_date, drafts, PICK_SOURCE, services.rules, services.calendar, now, with_days=True)
-                for run_date, drafts in left.items()
-                if run_date not in there
-            ),
-        ]
-        work.sort(key=lambda week: week.run_date)
-        opened_by_others.update(there)
-        if dry_run:
-            rehearsed = await rehearse(services, work, now)
-            return replace(rehearsed, already_there=len(there), unopened={**report.unopened, **rehearsed.unopened})
-        recorder = Recorder(services.database, services.clock, as_of, report)
-        await settle(
-            work, services.sources, services.calendar, services.rules, now, recorder, stopping, changes=changes
-        )
-        # A week that another process opened meanwhile is looked at again: its days may still be ours to write.
-        left = {run_date: checked[run_date] for run_date in recorder.lost}
-        if not left:
-            report.already_there = len(opened_by_others)
-            return report
+    async with nullcontext() if dry_run else _announced(services):
+        while True:
+            there = await there_already(services, left)
+            work = [
+                *await _days_due(services, there, now),
+                *(
+                    Week.to_open(run_date, drafts, PICK_SOURCE, services.rules, services.calendar, now, with_days=True)
+                    for run_date, drafts in left.items()
+                    if run_date not in there
+                ),
+            ]
+            work.sort(key=lambda week: week.run_date)
+            opened_by_others.update(there)
+            if dry_run:
+                rehearsed = await rehearse(services, work, now)
+                return replace(rehearsed, already_there=len(there), unopened={**report.unopened, **rehearsed.unopened})
+            recorder = Recorder(services.database, services.clock, as_of, report)
+            await settle(
+                work, services.sources, services.calendar, services.rules, now, recorder, stopping, changes=changes
+            )
+            # A week that another process opened meanwhile is looked at again: its days may still be ours to write.
+            left = {run_date: checked[run_date] for run_date in recorder.lost}
+            if not left:
+                report.already_there = len(opened_by_others)
+                return report
+
+
+@asynccontextmanager
+async def _announced(services: Services) -> AsyncIterator[None]:
+    """Keeps ticks from recording weeks as missed that this backfill opens a moment later."""
+    async with services.database.dedicated() as connection:
+        await events.announce_backfill(connection)
+        yield
 
 
 async def _days_due(services: Services, there: Mapping[date, object], now: datetime) -> list[Week]:

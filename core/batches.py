@@ -9,13 +9,14 @@ from uuid_utils.compat import uuid7
 
 from core.catch_up import Report
 from core.checkpoints import Recorder
+from core.clock import require_agreement
 from core.mixing import refuse_mixing
-from core.opening_tries import OPENING_FACT, OpeningTry, opening_try_in
+from core.opening_tries import OpeningTry, opening_fact, opening_try_in
 from core.pausing import PauseSpan, pause_over, pause_spans
 from core.pick_accounts import account_of
 from core.picks.check import check_picks
 from core.picks.source import PickDraft
-from core.rules import Rules
+from core.rules import Rules, WaitCause
 from core.services import Services
 from core.settling import settle
 from core.trading_calendar import FIRST_YEAR, LAST_YEAR, TradingCalendar, batch_days, monday_of
@@ -25,7 +26,7 @@ from db.errors import AlphaMondayError
 from db.events import EventType
 from db.records import Batch, BatchStatus, Pick
 
-NOT_RUNNING, PAUSED = "not_running", "paused"
+NOT_RUNNING, PAUSED = "not_running", WaitCause.PAUSED.value
 REASON_LIMIT = 500
 FIRST_RUN_DATE = date(FIRST_YEAR, 1, 8)  # the first Monday with a baseline in the calendar
 
@@ -101,14 +102,15 @@ async def open_week(
     """Opens one week with `drafts` at the baseline's closes, in one transaction or not at all.
 
     The same picks for a week that exists are reported as already there. Raises ConflictError for other picks, and
-    NotPossibleError before the opening begins, or after it ended unless `late`.
+    NotPossibleError before the opening begins, or after it ended unless `late`; ClockError while clocks disagree.
     """
     checked = check_picks(drafts, services.rules.benchmark)
     check_run_date(run_date)
     if await there_already(services, {run_date: checked}):
         return Report(already_there=1)
-    now = services.clock.now()
+    now = await agreed_now(services)
     week = week_to_open(services, run_date, checked, pick_source, now, late=late)
+    week.open_before = None if late else services.rules.opens_until(services.calendar, run_date)
     week.account = account_of(drafts)
     if dry_run:
         report, recorder = await rehearse(services, [week], now), None
@@ -124,6 +126,13 @@ async def open_week(
     return report
 
 
+async def agreed_now(services: Services) -> datetime:
+    """The present. Raises ClockError while this machine's clock and the database's do not agree."""
+    async with services.database.connection() as connection:
+        require_agreement(services.clock, await events.clock_time(connection))
+    return services.clock.now()
+
+
 def week_to_open(
     services: Services, run_date: date, checked: Sequence[PickDraft], pick_source: str, now: datetime, *, late: bool
 ) -> Week:
@@ -133,8 +142,12 @@ def week_to_open(
 
 
 def refuse_unopened(report: Report, run_date: date) -> None:
-    """Raises NotPossibleError with the cause if the price chain did not give what opening the week takes."""
+    """Raises NotPossibleError with the cause if the week was not opened."""
     if (delay := report.unopened.get(run_date)) is not None:
+        if delay.cause == WaitCause.TOO_LATE:
+            raise NotPossibleError(
+                f"The week of {run_date} was not opened: {delay.detail}.", "Add --late to open it all the same."
+            )
         raise NotPossibleError(
             f"The week of {run_date} cannot be opened: {delay.detail}.",
             "Check the tickers and the price source.",
@@ -228,19 +241,28 @@ def is_unicode(text: str) -> bool:
 
 
 async def record_missed(services: Services, run_dates: Sequence[date], as_of: datetime | None) -> int:
-    """Writes one `batch_missed` event for each week that still has neither batch nor event; gives their number."""
+    """Writes one `batch_missed` event for each week that still has neither batch nor event; gives their number.
+
+    While a backfill runs, the weeks before the current one are left for a later tick: the backfill may be about to open
+    them. The current week was missed whatever a backfill does.
+    """
+    now = as_of or services.clock.now()
     async with services.database.transaction() as connection:
         await events.serialise_openings(connection)
         unopened = set(await batches.unopened(connection, max(run_dates)))
+        is_backfilling = await events.is_backfilling(connection)
+        this_week = monday_of(services.calendar.exchange_date(now))
         server_time = await events.server_time(connection)  # a clock that ran ahead must not have the last word
         missed = [
             run_date
             for run_date in run_dates
-            if run_date in unopened and services.rules.opens_until(services.calendar, run_date) <= server_time
+            if run_date in unopened
+            and services.rules.opens_until(services.calendar, run_date) <= server_time
+            and (run_date >= this_week or not is_backfilling)
         ]
         if not missed:
             return 0
-        tried = opening_try_in(await leadership.fact(connection, OPENING_FACT))
+        tried = opening_try_in(await leadership.fact(connection, opening_fact(as_of)))
         spans = await pause_spans(connection)
         rows = []
         for run_date in missed:

@@ -13,9 +13,10 @@ from uuid_utils.compat import uuid7
 
 from core.accepted_moves import accepted_moves
 from core.catch_up import DayDone, Report
-from core.clock import Clock
+from core.clock import Clock, require_agreement
 from core.mixing import refuse_mixing
 from core.moves import without_accepted
+from core.pausing import read_pause
 from core.pick_accounts import Outcome, answered_payload
 from core.rules import Delay, SkippedDay, WaitCause
 from core.trading_calendar import BATCH_DAYS
@@ -179,7 +180,17 @@ class Recorder:
     else opened first is left to `lost`, and what is written already is not written again.
     """
 
-    def __init__(self, database: Database, clock: Clock, as_of: datetime | None, report: Report | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        as_of: datetime | None,
+        report: Report | None = None,
+        *,
+        heeds_pause: bool = False,
+    ) -> None:
+        """`heeds_pause` says that a schedule does the work, which opens no week while the schedulers are paused."""
+        self._heeds_pause = heeds_pause
         self._database = database
         self._clock = clock
         self._as_of = as_of.isoformat() if as_of else None
@@ -188,7 +199,10 @@ class Recorder:
         self.days: list[DayDone] = []
 
     async def __call__(self, weeks: Sequence[Week]) -> None:
-        """Writes what `weeks` hold in one transaction, in run_date order."""
+        """Writes what `weeks` hold in one transaction, in run_date order.
+
+        Raises ClockError while this machine's clock and the database's do not agree.
+        """
         for week in weeks:
             if week.unopened:
                 self.report.unopened[week.run_date] = week.unopened
@@ -197,18 +211,16 @@ class Recorder:
             return
         rows = _Rows(self._as_of)
         async with self._database.transaction() as connection:
-            too_late, lost = await self._open(connection, [week for week in writing if week.opening], rows)
-            kept = [week for week in writing if week.run_date not in {*too_late, *lost}]
+            require_agreement(self._clock, await events.clock_time(connection))
+            refused, lost = await self._open(connection, [week for week in writing if week.opening], rows)
+            kept = [week for week in writing if week.run_date not in {*refused, *lost}]
             await self._collect(connection, kept, rows)
             await self._write(connection, rows)
             if existing := [week.batch.id for week in kept if week.batch and not week.opening]:
                 await checkpoints.stop_waiting(connection, existing)
             if rows.events:
                 await events.notify(connection, [week.run_date for week in kept])
-        for run_date in too_late:
-            self.report.unopened[run_date] = Delay(
-                WaitCause.TOO_LATE, "the opening had ended when picks and prices were there"
-            )
+        self.report.unopened.update(refused)
         self.lost += lost
         self.report.opened += rows.opened
         self.report.computed += rows.computed
@@ -220,15 +232,15 @@ class Recorder:
 
     async def _open(
         self, connection: AsyncConnection[Any], weeks: Sequence[Week], rows: _Rows
-    ) -> tuple[list[date], list[date]]:
-        """Opens what nobody else has opened; gives the weeks whose opening has ended, and those that somebody had."""
+    ) -> tuple[dict[date, Delay], list[date]]:
+        """Opens what nobody else has opened; returns why weeks may not be opened, and those that somebody had."""
         if not weeks:
-            return [], []
+            return {}, []
         await events.serialise_openings(connection)
-        too_late = await self._too_late(connection, [week for week in weeks if week.open_before is not None])
-        openings = [week.opening for week in weeks if week.opening and week.run_date not in too_late]
+        refused = await self._refused(connection, weeks)
+        openings = [week.opening for week in weeks if week.opening and week.run_date not in refused]
         if not openings:
-            return too_late, []
+            return refused, []
         refuse_mixing(await batches.any_source(connection), {opening.source for opening in openings})
         new = await batches.insert(
             connection,
@@ -241,10 +253,20 @@ class Recorder:
                 if week.account is not None:
                     told = answered_payload(week.run_date, week.pick_source, Outcome.ACCEPTED, "", week.account)
                     rows.event(week.opening.batch.id, EventType.PICKS_ANSWERED, told)
-        return too_late, [opening.batch.run_date for opening in openings if opening.batch.id not in new]
+        return refused, [opening.batch.run_date for opening in openings if opening.batch.id not in new]
+
+    async def _refused(self, connection: AsyncConnection[Any], weeks: Sequence[Week]) -> dict[date, Delay]:
+        """Those of `weeks` that may not be opened, and why. The lock on openings is held, so this stays true."""
+        if self._heeds_pause and (paused := await read_pause(connection)) is not None:
+            return {
+                week.run_date: Delay(WaitCause.PAUSED, f"the schedulers are paused {paused.words}") for week in weeks
+            }
+        too_late = Delay(WaitCause.TOO_LATE, "the opening had ended when picks and prices were there")
+        limited = [week for week in weeks if week.open_before is not None]
+        return dict.fromkeys(await self._too_late(connection, limited), too_late)
 
     async def _too_late(self, connection: AsyncConnection[Any], weeks: Sequence[Week]) -> list[date]:
-        """Those of `weeks`, which a schedule opens, whose opening has ended: by the clock, or by what is written.
+        """Those of `weeks` whose opening has ended: by the clock, or by what is written.
 
         A clock may have stepped back. A close of that Monday or later proves that its trading is over, and a week that
         was opened then would be opened with knowledge of it.

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from core.clock import SystemClock
+from core.clock import SystemClock, is_from_future
 from core.due_work import load
 from core.finding import Finding
 from core.health import backlog, told
@@ -183,6 +183,9 @@ def backup_finding(last: BackupView | None, now: datetime, *, is_owed: bool, is_
         return Finding("backup", False, f"the last one failed: {last.problem}{newest}", advice)
     if is_gone:
         return Finding("backup", False, f"{last.file or 'the file'} of {told(last.at)} is not there any more", advice)
+    if is_from_future(last.at, now):
+        message = f"the last one is dated {told(last.at)}, which is in the future: a clock was wrong"
+        return Finding("backup", False, message, advice)
     if now - last.at > OLDEST_BACKUP:
         return Finding("backup", False, f"the last one was made {told(last.at)}", advice)
     return Finding("backup", True, f"{last.file or 'a file'}, made {told(last.at)}")

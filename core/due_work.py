@@ -13,13 +13,14 @@ from core.accepted_moves import accepted_moves
 from core.batches import record_missed
 from core.catch_up import Existing, Plan, Report, plan
 from core.checkpoints import Recorder
+from core.clock import require_agreement
 from core.csv_rows import FileError
 from core.facts import TEXT_LIMIT
 from core.job_history import Job, JobRun, facts_of, failures, narrowed, outcomes
 from core.leading import process_name
 from core.logs import redacted
 from core.mixing import refuse_mixing
-from core.opening_tries import NO_PICK_SOURCE, OPENING_FACT, OpeningTry, failed_try, opening_try_in
+from core.opening_tries import NO_PICK_SOURCE, OPENING_FACT, OpeningTry, failed_try, opening_fact, opening_try_in
 from core.pick_accounts import account_of, record_refused_picks
 from core.picks.check import check_picks
 from core.picks.source import PicksGivenUpError, PicksNotYetError, PickSourceError, PicksUnavailableError
@@ -59,9 +60,13 @@ def _of_this_source(tried: OpeningTry | None, services: Services) -> OpeningTry 
 
 
 async def due_work(services: Services, as_of: datetime | None = None, *, with_rest: bool = True) -> Plan:
-    """What is due now, or was due at `as_of`. Back-off counts only for the present, and only `with_rest`."""
-    now = services.clock.now()
+    """What is due now, or was due at `as_of`. Back-off counts only for the present, and only `with_rest`.
+
+    Raises ClockError while this machine's clock and the database's do not agree.
+    """
     async with services.database.connection() as connection:
+        require_agreement(services.clock, await events.clock_time(connection))
+        now = services.clock.now()
         existing = await load(connection, services, as_of or now)
     rest_until = now if with_rest and as_of is None else None
     return plan(existing, services.calendar, services.rules, as_of or now, rest_until=rest_until)
@@ -74,15 +79,17 @@ async def run_due_work(
     stopping: Callable[[], bool] = lambda: False,
     job: Job | None = None,
     health: HealthLog | None = None,
+    heeds_pause: bool = False,
 ) -> tuple[Report, Plan]:
     """Does all that is due: opens the week, notes missed ones, writes days. Idempotent, safe beside others.
 
     `stopping` is asked between transactions. Whatever could not be done yet is in the report, and stays due. A `job`
     asked for by name is done alone and at once, back-off or not. What was done, and how the sources fared, is noted
-    for every screen, unless the work is that of another moment; an idle run writes nothing.
+    for every screen, unless the work is that of another moment; an idle run writes nothing. A schedule `heeds_pause`:
+    once a pause has begun it opens no week, even if the picks were queried before.
     """
     planned = narrowed(await due_work(services, as_of, with_rest=job is None), job)
-    recorder = Recorder(services.database, services.clock, as_of)
+    recorder = Recorder(services.database, services.clock, as_of, heeds_pause=heeds_pause)
     health = health or HealthLog(services.clock, services.settings.secrets)
     began = time.monotonic()
     try:
@@ -219,17 +226,20 @@ async def _week_to_open(
 
 
 async def _note_failed_opening(services: Services, run_date: date, delay: Delay, as_of: datetime | None) -> None:
-    """Keeps why a week is not open yet and when it is tried again, for whatever process goes on with it."""
+    """Keeps why a week is not open yet and when it is tried again, for whatever process goes on with it.
+
+    A try as of another moment is kept apart: it must not replace the state of the live opening.
+    """
+    name = opening_fact(as_of)
     async with services.database.transaction() as connection:
-        before = opening_try_in(await leadership.fact(connection, OPENING_FACT))
+        before = opening_try_in(await leadership.fact(connection, name))
         failed = failed_try(
             before,
             run_date,
             delay,
             now=as_of or services.clock.now(),
             until=services.rules.opens_until(services.calendar, run_date),
-            tick_every=services.settings.tick_every,
             draw=_draw,
             pick_source=services.pick_source.name if services.pick_source else "",
         )
-        await leadership.note(connection, OPENING_FACT, failed.fact())
+        await leadership.note(connection, name, failed.fact())

@@ -95,7 +95,7 @@ def leader_in(facts: Mapping[str, SchedulerFact], lead: Lead) -> LeaderView | No
     who, since = told_leader(fact)
     if fact is None or since is None:
         return None
-    age = max(lead.server_time - fact.updated_at, timedelta(0))
+    age = abs(lead.server_time - fact.updated_at)  # a sign of life from the future is as little worth as an old one
     alive = age < _MISSED_HEARTBEATS * HEARTBEAT_EVERY if lead.is_replica else lead.is_held
     return LeaderView(who or "unknown", since, alive, age)
 
@@ -105,7 +105,7 @@ def standing_by_in(facts: Iterable[SchedulerFact], lead: Lead) -> tuple[Standby,
     found = [
         Standby(text_in(fact.value, "who") or "unknown", instant_in(fact.value, "since") or fact.updated_at)
         for fact in facts
-        if fact.name.startswith(STANDBY_PREFIX) and lead.server_time - fact.updated_at <= STANDBY_SHOWN_FOR
+        if fact.name.startswith(STANDBY_PREFIX) and abs(lead.server_time - fact.updated_at) <= STANDBY_SHOWN_FOR
     ]
     return tuple(sorted(found, key=lambda standby: (standby.since, standby.who)))
 

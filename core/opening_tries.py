@@ -18,7 +18,7 @@ FIRST_REST = timedelta(seconds=30)
 LONGEST_REST = timedelta(minutes=5)  # several tries fit into the half hour in which a week can be opened
 LAST_CALL = timedelta(minutes=1)
 # Nothing was asked that a rest would spare, or the answer may be there at the next tick.
-_WITHOUT_REST = frozenset({PicksNotYetError.code, NO_PICK_SOURCE, WaitCause.TOO_LATE.value})
+_WITHOUT_REST = frozenset({PicksNotYetError.code, NO_PICK_SOURCE, WaitCause.TOO_LATE.value, WaitCause.PAUSED.value})
 _MOST_ATTEMPTS = 10_000
 
 
@@ -58,6 +58,11 @@ class OpeningTry:
         }
 
 
+def opening_fact(as_of: datetime | None) -> str:
+    """The name of the fact that holds the last failed try: of the live opening, or of one `as_of` another moment."""
+    return OPENING_FACT if as_of is None else f"{OPENING_FACT}:as_of"
+
+
 def opening_try_in(fact: SchedulerFact | None) -> OpeningTry | None:
     """The last failed try; None where there was none, or where it is noted in an unknown form."""
     if fact is None:
@@ -83,15 +88,13 @@ def failed_try(
     *,
     now: datetime,
     until: datetime,
-    tick_every: timedelta,
     draw: random.Random,
     pick_source: str = "",
 ) -> OpeningTry:
     """A try that failed at `now` with `delay`, after `before`; the opening ends at `until`.
 
-    The rest doubles from 30 s to 5 min. It ends a minute (two ticks, where those are longer) before the opening does,
-    and is short from then on, so that the opening's last moments are not slept through, unless the source itself asked
-    for a longer one.
+    The rest doubles from 30 s to 5 min. It ends a minute before the opening does, and is short from then on, so that
+    the opening's last moments are used, unless the source itself asked for a longer rest.
     """
     if delay.cause in _WITHOUT_REST:
         return OpeningTry(run_date, delay, 0, None, now, pick_source)
@@ -99,7 +102,7 @@ def failed_try(
         return OpeningTry(run_date, delay, 1, until, now, pick_source)  # an operator can still have it run
     before_now = before.attempts if before is not None and before.run_date == run_date else 0
     attempts = min(1 + before_now, _MOST_ATTEMPTS)
-    last_call = until - max(LAST_CALL, 2 * tick_every)
+    last_call = until - LAST_CALL
     if now < last_call:
         next_try_at = min(now + back_off(attempts, FIRST_REST, LONGEST_REST, draw), last_call)
     else:

@@ -66,7 +66,7 @@ def pause_in(fact: SchedulerFact | None) -> Pause | None:
     """The pause that `fact` tells of. One that is noted in an unknown form holds all the same."""
     if fact is None:
         return None
-    since = instant_in(fact.value, "since") or fact.updated_at
+    since = min(instant_in(fact.value, "since") or fact.updated_at, fact.updated_at)
     return Pause(text_in(fact.value, "who") or "unknown", since, text_in(fact.value, "reason") or "")
 
 

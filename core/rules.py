@@ -27,6 +27,7 @@ class WaitCause(StrEnum):
     BASELINE_MISSING = "baseline_missing"
     DOUBTFUL_MOVE = "doubtful_move"
     TOO_LATE = "too_late"
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from core.clock import is_from_future
 from core.finding import Finding
 from core.health import Backlog, told, usual_max_age
 from core.leading import HEARTBEAT_EVERY, LEADER_FACT, TICKS_FACT, leader_in, ticks_in
@@ -55,10 +56,14 @@ def looks_finding(
     is_by_timer = leader is None or facts[TICKS_FACT].updated_at - facts[LEADER_FACT].updated_at > HEARTBEAT_EVERY
     allowed = usual_max_age(tick_every)
     since = ticks.last_at
-    if leader is not None and leader.is_alive:
+    if leader is not None and leader.is_alive and not is_from_future(leader.since, now):
         since = max(since, leader.since)  # one that leads only just has not told of a look yet
     elif is_by_timer:
         allowed = max(allowed, _LONGEST_BETWEEN_TIMERS)
+    if is_from_future(ticks.last_at, now):
+        message = f"the last one is dated {told(ticks.last_at)}, which is in the future"
+        remedy = "A clock was wrong. Correct it; the next look for work replaces the date."
+        return Finding("looks for work", False, message, remedy)
     if now - since > allowed:
         message = f"the last one was {told(ticks.last_at)}, although a batch is active"
         if leader is not None and leader.is_alive:

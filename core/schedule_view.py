@@ -106,7 +106,7 @@ async def schedule_view(services: Services) -> ScheduleView:
         leader=leader_in(facts, lead),
         standing_by=standing_by_in(facts.values(), lead),
         paused=pause_in(facts.get(PAUSE_FACT)),
-        sources=health_in(facts, services.sources, services.pick_source),
+        sources=health_in(facts, services.sources, services.pick_source, now),
         last_tick_at=ticks.last_at if ticks else None,
         idle_ticks=ticks.idle if ticks else 0,
     )

@@ -53,6 +53,8 @@ _LOOK = timedelta(seconds=2)
 _AFTER_LOSS = timedelta(seconds=1)
 _LONGEST_AFTER_LOSS = timedelta(minutes=5)
 _LONGEST_REST = timedelta(minutes=5)  # several tries fit into the half hour in which a week can be opened
+# A wait does not count the time in which the machine sleeps, nor the steps of its clock: no wait may be long.
+_LONGEST_WAIT = timedelta(seconds=30)
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +94,7 @@ class Scheduler:
         self._ticks: Ticks | None = None
         self._told_unopened: tuple[date, str, str] | None = None
         self._has_told_standby = False
+        self._look_at = services.clock.now()  # work is looked for then, whatever the ticker says
         self._stopping = asyncio.Event()
         self._roused = asyncio.Event()
         self.state = SchedulerState(Phase.STARTING)
@@ -257,7 +260,7 @@ class Scheduler:
             if self.state.paused is not None:
                 ticker = Ticker(every)  # what falls due meanwhile is done at once when the pause ends
                 upkeep.during_pause()
-            elif ticker.is_due():
+            elif ticker.is_due() or self._look_at <= self._services.clock.now():
                 report = await self._tick(leading, is_to_end, watching)
                 if report is not None and not self._stopping.is_set():
                     upkeep.after_tick(report)
@@ -267,7 +270,9 @@ class Scheduler:
                 if failures > 1:
                     # What cannot be written must not make providers answer at every tick until it can.
                     await self._pause(min(every * 2 ** min(failures, 12), _LONGEST_REST))
-            await self._pause(ticker.until_next() if self.state.paused is None else every)
+            until_look = max(self._look_at - self._services.clock.now(), timedelta(0))
+            waits = (every, _LONGEST_WAIT) if self.state.paused else (ticker.until_next(), until_look, _LONGEST_WAIT)
+            await self._pause(min(waits))
 
     async def _tick(
         self, leading: Services, is_to_end: Callable[[], bool], watching: asyncio.Task[None]
@@ -276,8 +281,10 @@ class Scheduler:
 
         Raises DatabaseUnavailableError when the database, or the lead, is lost.
         """
+        # What a tick writes, or leaves undone, changes what falls due next; a failed tick is repeated soon.
+        self._look_at = self._services.clock.now() + _LONGEST_WAIT
         try:
-            work = run_due_work(leading, stopping=is_to_end, health=self._health)
+            work = run_due_work(leading, stopping=is_to_end, health=self._health, heeds_pause=True)
             done = await run_until(self._stopping, work, beside=watching)
         except DatabaseUnavailableError:
             if watching.done():
@@ -299,6 +306,8 @@ class Scheduler:
         self._losses = 0
         self._lead_alert.over(self._who)
         report, planned = done
+        if planned.is_idle:
+            self._look_at = planned.next_due.at
         now = self._services.clock.now()
         self._change(next_due=planned.next_due, last_tick=now, last_report=report, problem=None)
         if report.did_something:

@@ -18,7 +18,7 @@ from core.prices.source import PriceOptions, PriceSource, is_taken_at_its_word
 from core.rules import Rules
 from core.settings import PREFIX, Settings, SettingsError
 from core.symbol_changes import SymbolChangesFile
-from core.trading_calendar import TradingCalendar
+from core.trading_calendar import TradingCalendar, longest_settle_delay
 from db import batches, migrate
 from db.database import Database
 from db.embedded import EmbeddedServer
@@ -170,7 +170,8 @@ def rules_of(settings: Settings, sources: tuple[PriceSource, ...] = ()) -> Rules
 def price_chain(settings: Settings, calendar: TradingCalendar) -> tuple[PriceSource, ...]:
     """The price sources of `settings`, in the order asked.
 
-    Raises SettingsError for a provider's setting that belongs to no source, and for simulated beside another.
+    Raises SettingsError for a provider's setting that belongs to no source, for simulated beside another, and for a
+    source whose closes come too late to open a week.
     """
     check_providers(settings)
     names = settings.price_source
@@ -179,7 +180,7 @@ def price_chain(settings: Settings, calendar: TradingCalendar) -> tuple[PriceSou
             "Simulated prices cannot stand in a chain with real ones.",
             f"Name one kind in {PREFIX}PRICE_SOURCE.",
         )
-    return tuple(
+    chain = tuple(
         make_price_source(
             name,
             PriceOptions(
@@ -193,6 +194,15 @@ def price_chain(settings: Settings, calendar: TradingCalendar) -> tuple[PriceSou
         )
         for name in names
     )
+    longest = longest_settle_delay(settings.open_until)
+    for source in chain:
+        if source.settle_delay >= longest:
+            raise SettingsError(
+                f"The price source {source.name} needs {source.settle_delay.total_seconds() / 3600:g} h after a close, "
+                f"so Friday's closes come too late for {PREFIX}OPEN_UNTIL on Monday.",
+                f"Remove it from {PREFIX}PRICE_SOURCE, or set {PREFIX}OPEN_UNTIL later.",
+            )
+    return chain
 
 
 def pick_source_called(

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.secrets import in_every_form, secrets_of_address
 from core.tickers import parse_ticker
+from core.trading_calendar import longest_settle_delay
 from db.errors import AlphaMondayError
 
 PREFIX = "ALPHA_MONDAY_"
@@ -189,6 +190,16 @@ class Settings(BaseSettings):
     def _opening_ends_after_it_begins(self) -> "Settings":
         if self.open_until <= self.open_at:
             raise ValueError(f"{PREFIX}OPEN_UNTIL must be later than {PREFIX}OPEN_AT")
+        return self
+
+    @model_validator(mode="after")
+    def _baseline_is_due_before_the_opening_ends(self) -> "Settings":
+        longest = longest_settle_delay(self.open_until)
+        if self.settle_delay >= longest:
+            raise ValueError(
+                f"{PREFIX}SETTLE_DELAY must be shorter than {longest.total_seconds() / 3600:g} h: "
+                f"Friday's closes are needed on Monday before {PREFIX}OPEN_UNTIL"
+            )
         return self
 
     def provider(self, name: str, what: str) -> str | None:

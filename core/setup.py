@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from core.clock import Clock, SystemClock
+from core.clock import SystemClock
 from core.file_at_rest import FileAtRest
 from core.logs import redacted
 from core.picks.file import parse_picks
@@ -90,7 +90,7 @@ class Trial:
 async def try_out(
     answers: Answers,
     env_file: Path | None = None,
-    clock: Clock | None = None,
+    now: datetime | None = None,
     *,
     options: Mapping[str, str] | None = None,
 ) -> Trial:
@@ -105,8 +105,8 @@ async def try_out(
     with _redacting(settings), _foreseeing(answers):
         # In a thread: a source's package may take seconds to import, and a file to read.
         sources = await asyncio.to_thread(_made, answers, settings, calendar)
-        now = (clock or SystemClock()).now()
-        last = await asyncio.to_thread(rules_of(settings, sources).last_due_session, calendar, now)
+        rules = rules_of(settings, sources)
+        last = await asyncio.to_thread(rules.last_due_session, calendar, now or SystemClock().now())
         first, *others = [await _ask(source, settings.benchmark, last) for source in sources]
     return replace(first, others=tuple(others))
 

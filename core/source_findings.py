@@ -71,7 +71,7 @@ async def _look(
     try:
         # In a thread: a source's package may take long to import.
         [source] = await asyncio.to_thread(price_chain, alone, calendar)
-        [health] = health_in(facts, [source], None)
+        [health] = health_in(facts, [source], None, datetime.now(UTC))
         try:
             newest = await _newest_close(source, settings, calendar)
         except AlphaMondayError as exc:

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from core.clock import Clock
+from core.clock import Clock, is_from_future
 from core.facts import TEXT_LIMIT, count_in, instant_in, text_in
 from core.logs import redacted
 from core.picks.source import PickSource
@@ -111,9 +111,12 @@ def _fact_name(kind: SourceKind, name: str) -> str:
 
 
 def health_in(
-    facts: Mapping[str, SchedulerFact], sources: Iterable[PriceSource], pick_source: PickSource | None
+    facts: Mapping[str, SchedulerFact], sources: Iterable[PriceSource], pick_source: PickSource | None, now: datetime
 ) -> tuple[SourceHealth, ...]:
-    """The chain in its order and the pick source; for a session without either, every source ever noted."""
+    """The chain in its order and the pick source; for a session without either, every source ever noted.
+
+    What is dated in the future, as of `now`, is discarded.
+    """
     asked = [(SourceKind.PRICES, source.name) for source in sources]
     if pick_source is not None:
         asked.append((SourceKind.PICKS, pick_source.name))
@@ -124,18 +127,23 @@ def health_in(
             for name in sorted(facts)
             if name.startswith(prefix := _fact_name(kind, ""))
         ]
-    return tuple(_health(kind, name, facts.get(_fact_name(kind, name))) for kind, name in asked)
+    return tuple(_health(kind, name, facts.get(_fact_name(kind, name)), now) for kind, name in asked)
 
 
-def _health(kind: SourceKind, name: str, fact: SchedulerFact | None) -> SourceHealth:
+def _health(kind: SourceKind, name: str, fact: SchedulerFact | None, now: datetime) -> SourceHealth:
     if fact is None:
         return SourceHealth(kind, name)
+
+    def instant(key: str) -> datetime | None:
+        found = instant_in(fact.value, key)
+        return None if found is None or is_from_future(found, now) else found
+
     return SourceHealth(
         kind=kind,
         name=name,
         is_failing=fact.value.get("is_failing") is True,
-        succeeded_at=instant_in(fact.value, "succeeded_at"),
-        failed_at=instant_in(fact.value, "failed_at"),
+        succeeded_at=instant("succeeded_at"),
+        failed_at=instant("failed_at"),
         failure_code=text_in(fact.value, "failure_code"),
         failure=text_in(fact.value, "failure"),
         quota_left=count_in(fact.value, "quota_left"),

@@ -86,6 +86,15 @@ class TradingCalendar:
                 yield day
 
 
+def longest_settle_delay(open_until: time) -> timedelta:
+    """The delay after a session's close from which on some Monday's baseline is not due before `open_until`.
+
+    Sixty-four and a half hours for 09:30: from Friday 16:00 to Monday, less the hour that clocks go forward in spring.
+    """
+    since_friday = timedelta(days=3, hours=open_until.hour, minutes=open_until.minute)
+    return since_friday - timedelta(hours=REGULAR_CLOSE.hour, minutes=REGULAR_CLOSE.minute) - timedelta(hours=1)
+
+
 def batch_days(run_date: date) -> list[date]:
     """The 14 calendar dates of a batch, from its Monday to the Sunday of the second week."""
     return [run_date + timedelta(days=offset) for offset in range(BATCH_DAYS)]

@@ -131,9 +131,13 @@ class WeeklyBackup:
             for leftover in self._directory.glob(_LEFTOVERS):  # of processes that were killed
                 leftover.unlink()
             await backup(self._services.database.conninfo, file)
-            for _, old in kept_backups(self._directory)[KEPT:]:
+            for _, old in self._oldest_last(today)[KEPT:]:
                 old.unlink()
         return file
+
+    def _oldest_last(self, today: date) -> list[tuple[date, Path]]:
+        """The backups, newest first; those dated in the future, of a clock that was wrong, count as the oldest."""
+        return sorted(kept_backups(self._directory), key=lambda kept: (kept[0] <= today, kept[0]), reverse=True)
 
     async def _note_or_keep(self, now: datetime, problem: str, failure: Exception | None = None) -> None:
         """Notes the outcome; where that fails, it is kept for the next call, so that the outcome itself is told now."""

@@ -24,7 +24,7 @@ CLOSES_SINCE_STOPPED = 3
 class Week:
     """A week's due work, from an active batch or from picks still to be opened, filled in answer by answer.
 
-    `open_before` is when a week that opens by itself may no longer be opened; None where an operator opens it.
+    `open_before` is when the week may no longer be opened; None where an operator opens it late.
     `tried` holds, for days that were tried before, the symbols that had no close when the answers were looked at last.
     `asked_from` is the session before the baseline, for a week that opens by itself: its baseline is looked at too.
     `accepted` are the moves of its symbols that an operator took at their word, `account` how its picks came to be.
@@ -255,12 +255,11 @@ class Week:
             return SkippedDay(day, SkipReason.BENCHMARK_HAS_NO_CLOSE, self.symbols, sources)
         if not any(history.has_close_from(self.benchmark, day) for history in whole):
             return Delay(WaitCause.SOURCE_BEHIND, f"{', '.join(sources)} has no {self.benchmark} close from {day} on")
-        if may_skip:
+        next_session_due = rules.due_at(calendar, calendar.next_session(day))
+        if may_skip and now >= max(rules.due_at(calendar, day) + rules.give_up_after, next_session_due):
             if stopped := self._stopped(day, missing, whole):
                 return SkippedDay(day, SkipReason.STOPPED_TRADING, missing, sources, stopped)
-            next_session_due = rules.due_at(calendar, calendar.next_session(day))
-            if now >= max(rules.due_at(calendar, day) + rules.give_up_after, next_session_due):
-                return SkippedDay(day, SkipReason.PRICE_MISSING, missing, sources)
+            return SkippedDay(day, SkipReason.PRICE_MISSING, missing, sources)
         detail = f"no close on {day} for {', '.join(missing)} from {', '.join(sources)}"
         if not is_complete:
             return Delay(WaitCause.CLOSE_MISSING, f"{detail}, which may be unfinished")

@@ -18,6 +18,7 @@ _SQL = load("events")
 _NOTIFICATION_BYTES = 7000
 _MOST_RESUMPTIONS = 1000
 OPENINGS_KEY = 0x616C7068_6D6F6E01  # an advisory lock of this product's own: "alph", "mon", 1
+BACKFILL_KEY = 0x616C7068_6D6F6E03  # an advisory lock of this product's own: "alph", "mon", 3
 _LEAST_ID, _GREATEST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 
@@ -114,6 +115,25 @@ async def notify(connection: AsyncConnection[Any], run_dates: Iterable[date]) ->
 async def serialise_openings(connection: AsyncConnection[Any]) -> None:
     """Lets one transaction at a time open weeks or note missed ones."""
     await connection.execute(_SQL["serialise_openings"], {"key": OPENINGS_KEY})
+
+
+async def announce_backfill(connection: AsyncConnection[Any]) -> None:
+    """Shows every process that a backfill runs, until the connection's session ends."""
+    await connection.execute(_SQL["announce_backfill"], {"key": BACKFILL_KEY})
+
+
+async def is_backfilling(connection: AsyncConnection[Any]) -> bool:
+    """Whether a backfill runs; one that begins now waits for the end of this transaction."""
+    cursor = await connection.execute(_SQL["is_backfilling"], {"key": BACKFILL_KEY})
+    [row] = await cursor.fetchall()
+    return bool(row[0])
+
+
+async def clock_time(connection: AsyncConnection[Any]) -> datetime:
+    """The server's time now, however long the transaction has lasted."""
+    cursor = await connection.execute(_SQL["clock_time"])
+    [row] = await cursor.fetchall()
+    return cast("datetime", row[0])
 
 
 async def server_time(connection: AsyncConnection[Any]) -> datetime:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -39,6 +39,10 @@ class StandingClock:
     def now(self) -> datetime:
         """The moment."""
         return NOW
+
+    def ahead_of(self, _: datetime) -> timedelta:
+        """Nothing: it is no real clock."""
+        return timedelta(0)
 
 
 async def prepare(services: Services) -> None:

@@ -13,12 +13,16 @@ from core.trading_calendar import EXCHANGE_ZONE
 
 @dataclass(slots=True)
 class FixedClock:
-    """A clock that stands until it is set."""
+    """A clock that stands until it is set. `ahead` is how far it is ahead of the database's."""
 
     instant: datetime
+    ahead: timedelta = timedelta(0)
 
     def now(self) -> datetime:
         return self.instant
+
+    def ahead_of(self, server_time: datetime) -> timedelta:
+        return self.ahead
 
 
 def start_tasks_at_once() -> None:

@@ -51,12 +51,15 @@ class WatchingApp(App[None]):
     async def read_problems(self) -> None:
         """Reads what went wrong since this operator last looked."""
         from core import last_look, problems
+        from core.clock import is_from_future
 
         services = self.services
         if services is None:
             return
         if self._looked_at is None:
-            self._looked_at = await asyncio.to_thread(last_look.read, services.settings, services.database)
+            looked_at = await asyncio.to_thread(last_look.read, services.settings, services.database)
+            # A look from the future, of a clock that was wrong, would hide every problem until then.
+            self._looked_at = None if looked_at and is_from_future(looked_at, services.clock.now()) else looked_at
         since = self._looked_at
         asked_since = since - WRITTEN_WHILE_LOOKING if since else None
         found = await self.top_screen.ask(lambda asked: problems.problems(asked, asked_since))

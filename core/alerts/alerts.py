@@ -8,7 +8,7 @@ from core.alerts.channel import Channel, Channels
 from core.alerts.outbox import Outbox
 from core.services import Services
 from db import leadership
-from db.errors import DatabaseError, LeadershipLostError
+from db.errors import AlphaMondayError, DatabaseError, LeadershipLostError
 
 ONCE_WITHIN = timedelta(seconds=60)
 
@@ -73,8 +73,8 @@ class Alerts:
 
     def _judge(self, exc: Exception) -> None:
         """Logs what kept a round from being told, once until one succeeds."""
-        is_foreseen = isinstance(exc, DatabaseError)
-        problem = exc.message if isinstance(exc, DatabaseError) else type(exc).__name__
+        is_foreseen = isinstance(exc, AlphaMondayError)
+        problem = exc.message if isinstance(exc, AlphaMondayError) else type(exc).__name__
         if problem != self._problem:
             self._problem = problem
             log.warning(

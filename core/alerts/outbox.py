@@ -14,6 +14,7 @@ from core.alerts.results import read_figures
 from core.alerts.standing import doubts_told, reminder_told, source_told, without_former
 from core.alerts.telling import tell
 from core.alerts.told import LATEST, PREFIX, Told, told_in
+from core.clock import CLOCK_TOLERANCE, require_agreement
 from core.logs import redacted
 from core.moves import Move
 from core.opening_tries import OPENING_FACT, opening_try_in
@@ -80,7 +81,8 @@ class Outbox:
             now = await events.server_time(connection)
             facts = await leadership.facts(connection)
             noted = told_in(facts.get(self._fact))
-            told = noted and noted.looked_from(now)
+            require_agreement(services.clock, await events.clock_time(connection))
+            told = noted and noted.looked_from(now, services.clock.now())
             since = told.since if told else now - LATEST
             transactions = await events.transactions(connection, since)
             _, is_opened = await batches.weeks(connection, monday)
@@ -106,7 +108,7 @@ class Outbox:
     async def _tell_sources(self, look: _Look, told: Told) -> Told | None:
         """As `_tell_news`."""
         services = self._services
-        sources = health_in(look.facts, services.sources, services.pick_source)
+        sources = health_in(look.facts, services.sources, services.pick_source, services.clock.now())
         for source in sources:
             after, message = source_told(told, source, services.settings.source_failing_after)
             if message is not None and "source" in self._chosen and not await self._send(message):
@@ -143,11 +145,15 @@ class Outbox:
 
     async def _tell_digest(self, look: _Look, told: Told) -> None:
         services = self._services
-        saturday = digest_day(services.clock.now(), services.calendar)
+        now = services.clock.now()
+        saturday = digest_day(now, services.calendar)
+        if told.digest is not None and told.digest > digest_day(now + CLOCK_TOLERANCE, services.calendar):
+            # A wrong clock sent it: it must not silence those until then.
+            told = await self._keep(replace(told, digest=saturday))
         if told.digest is not None and told.digest >= saturday:
             return
         if "digest" in self._chosen:
-            sources = health_in(look.facts, services.sources, services.pick_source)
+            sources = health_in(look.facts, services.sources, services.pick_source, services.clock.now())
             if not await self._send(await make_digest(services, sources, told.outages)):
                 return
         await self._keep(replace(told, digest=saturday))

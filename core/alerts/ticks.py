@@ -6,7 +6,7 @@ from core.alerts.channel import Channels
 from core.alerts.message import Severity, make_message
 from core.alerts.post import Post
 from core.alerts.words import moment, plain, span
-from core.clock import Clock
+from core.clock import Clock, is_from_future
 from core.logs import redacted
 from core.settings import Settings
 from db.errors import AlphaMondayError
@@ -29,7 +29,8 @@ class TickAlert:
     def failed(self, problem: AlphaMondayError) -> None:
         """Notes a tick that failed with `problem`."""
         now = self._clock.now()
-        self._failing_since = self._failing_since or now
+        if self._failing_since is None or is_from_future(self._failing_since, now):
+            self._failing_since = now
         if self._is_told or not self._is_chosen or now - self._failing_since < FAILING_AFTER:
             return
         self._is_told = True

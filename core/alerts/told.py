@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from core.clock import CLOCK_TOLERANCE, is_from_future
 from core.facts import count_in, instant_in, text_in
+from core.trading_calendar import EXCHANGE_ZONE
 from db.records import SchedulerFact
 
 PREFIX = "alerts:"
@@ -50,10 +52,19 @@ class Told:
         """For a channel that is new at `now`, by the server's clock: what is written already is history."""
         return cls(now - LATEST, dict(transactions), digest=digest)
 
-    def looked_from(self, now: datetime) -> "Told":
-        """Itself as of `now`: no further back than two weeks, and not ahead where a server's clock was."""
-        since = max(self.since, now - LONGEST)
-        return replace(self, since=since if since <= now else now - LATEST)
+    def looked_from(self, server_time: datetime, now: datetime) -> "Told":
+        """Itself as of `now`, `server_time` by the server's clock: no further back than two weeks, nothing ahead of it.
+
+        What is dated in the future would keep back every alert of its kind until then.
+        """
+        since = max(self.since, server_time - LONGEST)
+        today = (now + CLOCK_TOLERANCE).astimezone(EXCHANGE_ZONE).date()
+        return replace(
+            self,
+            since=since if since <= server_time else server_time - LATEST,
+            outages={name: outage for name, outage in self.outages.items() if not is_from_future(outage.began, now)},
+            reminded=self.reminded if self.reminded is None or self.reminded <= today else None,
+        )
 
     def untold(self, transactions: Mapping[datetime, int]) -> list[datetime]:
         """Those of `transactions`, the oldest first, of which an event was not told."""

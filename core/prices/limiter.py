@@ -9,6 +9,7 @@ from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from core.clock import CLOCK_TOLERANCE
 from core.prices.provider_errors import LONGEST_RETRY, setting_of
 from core.prices.source import RateLimitedError
 from core.settings import SettingsError
@@ -26,8 +27,7 @@ class Limiter:
         self._source = source
         self._limits = _parsed(source, limit or default)
         self._turn = asyncio.Lock()
-        if self._limits:
-            self._windows = MovingWindowRateLimiter(MemoryStorage())
+        self._start_over()
 
     async def take(self) -> None:
         """Waits until one more question may be asked.
@@ -37,6 +37,7 @@ class Limiter:
         if not self._limits:
             return
         async with self._turn:  # one at a time: a question counts in every window or in none
+            self._discard_future()
             while full := [each for each in self._limits if not self._windows.test(each, self._source)]:
                 wait = max(self._frees_in(each) for each in full)
                 if wait > LONGEST_WAIT:
@@ -48,12 +49,23 @@ class Limiter:
                 await asyncio.sleep(wait.total_seconds())
             for each in self._limits:
                 self._windows.hit(each, self._source)
+            self._last_taken_at = time.time()
 
     @property
     def quota_left(self) -> int | None:
         """How many more questions are allowed before a wait of an hour or more; None without limits that long."""
+        self._discard_future()
         long = [each for each in self._limits if each.get_expiry() >= _HOUR_S]
         return min((self._windows.get_window_stats(each, self._source).remaining for each in long), default=None)
+
+    def _start_over(self) -> None:
+        self._windows = MovingWindowRateLimiter(MemoryStorage())
+        self._last_taken_at = 0.0
+
+    def _discard_future(self) -> None:
+        """Starts counting anew if the last request is dated in the future: such windows stay full for as long."""
+        if self._last_taken_at - time.time() >= CLOCK_TOLERANCE.total_seconds():
+            self._start_over()
 
     @property
     def _words(self) -> str:

@@ -82,8 +82,8 @@ where w.evidence is not null and b.status = 'active'
 order by b.run_date, w.checkpoint_date;
 
 -- name: try_again
--- Lets every waiting day of a batch be tried at a moment.
-update waiting_days set next_try_at = %(at)s where batch_id = %(batch_id)s;
+-- Lets every waiting day of a batch be tried at a moment, and never later than it would be.
+update waiting_days set next_try_at = least(next_try_at, %(at)s) where batch_id = %(batch_id)s;
 
 -- name: stop_waiting
 -- Forgets the waiting of days that are written now, and of batches that ended.

@@ -59,9 +59,21 @@ select payload from events where event_type = 'schedule_resumed' order by id des
 -- Held to the end of the transaction by whatever opens a week, notes a missed one, or begins or ends a pause.
 select pg_advisory_xact_lock(%(key)s);
 
+-- name: announce_backfill
+-- Held to the end of the session by each backfill; several may run at once.
+select pg_advisory_lock_shared(%(key)s);
+
+-- name: is_backfilling
+-- Whether some session runs a backfill. If none does, none begins before the end of the transaction.
+select not pg_try_advisory_xact_lock(%(key)s);
+
 -- name: server_time
 -- The time by the server's clock, at the beginning of the transaction.
 select now();
+
+-- name: clock_time
+-- The time by the server's clock now.
+select clock_timestamp();
 
 -- name: transactions
 -- The transactions that wrote events with ids from one on: when each began, and how many it wrote.

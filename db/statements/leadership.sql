@@ -29,9 +29,10 @@ on conflict (name) do nothing;
 delete from scheduler_state where name = %(name)s;
 
 -- name: forget_silent
--- Removes the facts of one kind that nobody has renewed for some time.
+-- Removes the facts of one kind that nobody has renewed for some time, and those from the future of a wrong clock.
 delete from scheduler_state
-where starts_with(name, %(prefix)s) and updated_at < now() - %(silence)s::interval;
+where starts_with(name, %(prefix)s)
+  and updated_at not between now() - %(silence)s::interval and now() + %(silence)s::interval;
 
 -- name: lead
 -- Whether some session of this database holds the leader's lock, whether that can be seen here, and the server's time.

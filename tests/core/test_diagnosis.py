@@ -96,6 +96,14 @@ def test_the_backup(last: BackupView | None, ok: bool, said: str) -> None:
     assert bool(found.remedy) == (not ok)
 
 
+def test_a_backup_dated_in_the_future_is_a_problem() -> None:
+    now = datetime.now(UTC)
+    found = backup_finding(BackupView(now + timedelta(days=365), "a.dump", ""), now, is_owed=False, is_gone=False)
+    assert not found.ok
+    assert "in the future" in found.message
+    assert backup_finding(BackupView(now + timedelta(seconds=30), "a.dump", ""), now, is_owed=False, is_gone=False).ok
+
+
 def test_a_backup_that_is_gone_is_none() -> None:
     found = backup_finding(BackupView(NOW, "a.dump", ""), NOW, is_owed=False, is_gone=True)
     assert (found.ok, "a.dump" in found.message, "not there" in found.message) == (False, True, True)

@@ -1,8 +1,9 @@
 """The rests between tries at opening a week: they grow, never sleep through the end, and spare what has failed."""
 
 import random
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -15,20 +16,21 @@ from core.catch_up import DueKind, Existing, plan
 from core.due_work import due_work, run_due_work
 from core.job_history import Job
 from core.opening_tries import FIRST_REST, LAST_CALL, LONGEST_REST, OPENING_FACT, OpeningTry, failed_try, opening_try_in
+from core.picks.source import PickDraft, PicksGivenUpError
 from core.prices.source import PriceSourceError, RateLimitedError, UnavailableError
 from core.rules import Delay
+from core.services import Services
 from db import leadership
 from db.records import SchedulerFact
 from tests.core.world import CALENDAR, FIRST, RULES, SECOND, World
 from tests.fakes import exchange
 
 OPENS, ENDS = exchange("2020-01-06", "09:00"), exchange("2020-01-06", "09:30")
-TICK = timedelta(seconds=30)
 AWAY = Delay("unavailable", "away")
 DELAYS = st.builds(
     Delay,
     st.sampled_from(
-        ["unavailable", "picks_unavailable", "close_missing", "picks_not_yet", "no_pick_source", "too_late"]
+        ["unavailable", "picks_unavailable", "close_missing", "picks_not_yet", "no_pick_source", "too_late", "paused"]
     ),
     st.just(""),
     st.none() | st.integers(0, 7200).map(lambda seconds: timedelta(seconds=seconds)),
@@ -41,14 +43,14 @@ def after(seconds: float) -> datetime:
 
 
 @settings(deadline=None)  # a machine that is busy otherwise proves nothing
-@given(SECONDS, DELAYS, st.integers(0, 50), st.integers(1, 600), st.randoms(use_true_random=False))
+@given(SECONDS, DELAYS, st.integers(0, 50), st.randoms(use_true_random=False))
 def test_a_rest_is_bounded_and_the_last_moments_are_not_slept_through(
-    second: int, delay: Delay, before: int, tick: int, draw: random.Random
+    second: int, delay: Delay, before: int, draw: random.Random
 ) -> None:
-    now, tick_every = after(second), timedelta(seconds=tick)
+    now = after(second)
     earlier = OpeningTry(FIRST, AWAY, before, now) if before else None
-    failed = failed_try(earlier, FIRST, delay, now=now, until=ENDS, tick_every=tick_every, draw=draw)
-    if delay.cause in ("picks_not_yet", "no_pick_source", "too_late"):
+    failed = failed_try(earlier, FIRST, delay, now=now, until=ENDS, draw=draw)
+    if delay.cause in ("picks_not_yet", "no_pick_source", "too_late", "paused"):
         assert (failed.attempts, failed.next_try_at) == (0, None)
         return
     assert failed.attempts == before + 1
@@ -56,7 +58,7 @@ def test_a_rest_is_bounded_and_the_last_moments_are_not_slept_through(
     asked_for = delay.retry_after or timedelta(0)
     rest = failed.next_try_at - now
     assert rest >= asked_for
-    last_call = ENDS - max(LAST_CALL, 2 * tick_every)
+    last_call = ENDS - LAST_CALL
     if rest > asked_for:
         assert rest <= LONGEST_REST
         assert rest >= FIRST_REST / 2 or failed.next_try_at == last_call
@@ -73,7 +75,7 @@ def test_a_source_that_stays_away_is_asked_a_dozen_times_and_again_in_the_last_m
         now = after(second)
         if last is None or last.rests_until(FIRST, now) is None:
             asked.append(now)
-            last = failed_try(last, FIRST, AWAY, now=now, until=ENDS, tick_every=TICK, draw=draw)
+            last = failed_try(last, FIRST, AWAY, now=now, until=ENDS, draw=draw)
     assert 6 <= len(asked) <= 20
     assert asked[-1] >= ENDS - LAST_CALL
 
@@ -113,7 +115,7 @@ FACTS = st.dictionaries(
 @given(FACTS, SECONDS, st.randoms(use_true_random=False))
 def test_a_fact_of_any_form_is_read_and_followed(value: dict[str, Any], second: int, draw: random.Random) -> None:
     found = opening_try_in(SchedulerFact(OPENING_FACT, value, OPENS))
-    failed = failed_try(found, FIRST, AWAY, now=after(second), until=ENDS, tick_every=TICK, draw=draw)
+    failed = failed_try(found, FIRST, AWAY, now=after(second), until=ENDS, draw=draw)
     assert failed.attempts >= 1
     assert opening_try_in(SchedulerFact(OPENING_FACT, failed.fact(), OPENS)) == failed
     assert opening_try_in(None) is None
@@ -193,11 +195,33 @@ async def test_a_resting_week_is_told_as_unopened_and_another_process_keeps_to_t
     assert len(world.prices.questions) == 1
 
 
-async def test_a_try_as_of_another_moment_lets_nothing_rest_now(world: World) -> None:
-    world.prices.failure = UnavailableError("away", "Wait.")
+@pytest.mark.parametrize("failed_before", [False, True])
+async def test_a_try_as_of_another_moment_leaves_the_live_opening_alone(world: World, *, failed_before: bool) -> None:
+    """The live try keeps the count of failures, the rest and the cause that a missed week is recorded with."""
+
+    async def noted(services: Services) -> SchedulerFact | None:
+        async with services.database.connection() as connection:
+            return await leadership.fact(connection, OPENING_FACT)
+
     world.clock.instant = after(600)
     async with world.services() as services:
-        await run_due_work(services, OPENS)
-        assert (await due_work(services)).opening == FIRST
-        async with services.database.connection() as connection:
-            assert (await leadership.fact(connection, OPENING_FACT)) is not None
+        if failed_before:
+            giving_up = replace(services, pick_source=GivingUp())
+            await run_due_work(giving_up)
+            assert (await due_work(giving_up)).opening is None, "a language model is not queried again"
+        before = await noted(services)
+        for failing in (world.prices, replace(world.prices, failure=UnavailableError("away", "Wait."))):
+            stopped = replace(services, sources=(failing,), pick_source=GivingUp())
+            await run_due_work(stopped, after(300))
+        await run_due_work(replace(stopped, pick_source=world.picks), OPENS)
+        assert await noted(services) == before
+
+
+@dataclass(frozen=True, slots=True)
+class GivingUp:
+    """A language model whose answers were all invalid."""
+
+    name: str = "scripted"
+
+    async def picks(self, run_date: date) -> Sequence[PickDraft]:
+        raise PicksGivenUpError("three invalid answers", "Open the week yourself.")

@@ -1,7 +1,10 @@
 """A pause holds for every process and outlives each; operators' commands work all the same."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -9,15 +12,16 @@ import core.scheduler
 from core import pausing
 from core.due_work import run_due_work
 from core.pausing import Pause, pause, resume
+from core.picks.source import PickDraft
 from core.prices.source import Answer
 from core.scheduler import Scheduler
 from core.scheduler_state import Phase
 from core.services import Services
-from db import leadership
+from db import batches, leadership
 from db.database import Database
 from db.errors import DatabaseReadOnlyError
-from tests.core.scheduling import WITHIN_S, hurry, running
-from tests.core.world import World
+from tests.core.scheduling import WITHIN_S, Running, hurry, running
+from tests.core.world import FIRST, PICKS, World
 from tests.fakes import ScriptedPrices, exchange
 
 
@@ -49,6 +53,14 @@ async def until_looked(looks: list[Pause | None], times: int) -> None:
     async with asyncio.timeout(WITHIN_S):
         while True:
             if len(looks) >= wanted:
+                return
+            await asyncio.sleep(0.005)
+
+
+async def until_something_waits_for_a_lock(world: World) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            if world.rows("select from pg_locks where locktype = 'advisory' and not granted"):
                 return
             await asyncio.sleep(0.005)
 
@@ -138,6 +150,62 @@ async def test_operators_commands_work_while_paused(world: World) -> None:
         await pause(services, "ann")
         report, _ = await run_due_work(services)
         assert report.opened == 1
+
+
+@dataclass(frozen=True, slots=True)
+class PausingPicks:
+    """A pick source during whose query an operator pauses the schedulers, from another process."""
+
+    other: Services
+    name: str = "scripted"
+
+    async def picks(self, run_date: date) -> Sequence[PickDraft]:
+        await pause(self.other, "ann", "moving house")
+        return PICKS
+
+
+async def test_no_scheduler_opens_a_week_after_a_pause_has_returned(world: World) -> None:
+    async with world.services() as services, world.services() as other:
+        slow = replace(services, pick_source=PausingPicks(other))
+        report, _ = await run_due_work(slow, heeds_pause=True)
+        assert (report.opened, report.unopened[FIRST].cause) == (0, "paused")
+        assert "by ann" in report.unopened[FIRST].detail
+        report, _ = await run_due_work(services, heeds_pause=True)
+        assert (report.opened, report.unopened[FIRST].cause) == (0, "paused")
+        assert world.rows("select from batches") == []
+        await resume(other, "ann")
+        report, _ = await run_due_work(services, heeds_pause=True)
+        assert report.opened == 1
+
+
+async def test_a_leader_in_the_middle_of_a_tick_opens_nothing_after_a_pause_has_returned(world: World) -> None:
+    async with world.services() as services, world.services() as other:
+        async with Running.of(replace(services, pick_source=PausingPicks(other))) as run:
+            await run.phase(Phase.PAUSED)
+        assert world.rows("select event_type from events order by id") == [("schedule_paused",)]
+
+
+async def test_a_pause_waits_for_the_week_that_is_being_opened(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever of the two is first, the log never shows an opening after the pause."""
+    is_writing, may_write = asyncio.Event(), asyncio.Event()
+    insert = batches.insert
+
+    async def slow(*arguments: Any) -> Any:
+        is_writing.set()
+        await may_write.wait()
+        return await insert(*arguments)
+
+    monkeypatch.setattr(batches, "insert", slow)
+    async with world.services() as services, world.services() as other:
+        working = asyncio.create_task(run_due_work(services, heeds_pause=True))
+        await is_writing.wait()
+        pausing_ = asyncio.create_task(pause(other, "ann"))
+        await until_something_waits_for_a_lock(world)
+        assert not pausing_.done()
+        may_write.set()
+        await asyncio.gather(working, pausing_)
+    opened, paused = world.rows("select event_type from events order by created_at")
+    assert (opened, paused) == (("batch_opened",), ("schedule_paused",))
 
 
 async def test_an_earlier_pause_stands_and_resuming_twice_is_no_error(world: World) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -12,13 +13,17 @@ import pytest
 from core import batches
 from core.backfill import backfill
 from core.batches import record_missed
+from core.checkpoints import Recorder
 from core.due_work import due_work, run_due_work
 from core.mixing import MixedPricesError
 from core.picks.source import PickDraft
+from core.prices.source import Close
 from core.services import Services
+from core.weeks import Week
+from db import events
 from db.embedded import EmbeddedServer
 from db.errors import RowRefusedError
-from tests.core.world import COUNTS, FIRST, PICKS, SECOND, THIRD, World, all_closes
+from tests.core.world import CALENDAR, COUNTS, FIRST, PICKS, SECOND, SYMBOLS, THIRD, World, all_closes
 from tests.databases import cloned
 from tests.fakes import ScriptedPrices, exchange
 
@@ -132,6 +137,49 @@ async def test_a_missed_monday_is_noted_once_by_two_at_once(world: World) -> Non
     assert told[1][:2] == ("2020-01-20", "not_running")
 
 
+async def test_a_tick_beside_a_backfill_notes_no_monday_that_the_backfill_is_about_to_open(
+    world: World, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = list(CALENDAR.sessions(date(2019, 1, 2), date(2020, 2, 14)))
+    world.prices.closes_by_symbol = {symbol: dict.fromkeys(sessions, Close(Decimal(100))) for symbol in SYMBOLS}
+    weeks = [date(2019, 1, 7) + timedelta(weeks=number) for number in range(45)]
+    gap = weeks.pop(30)
+    world.clock.instant = exchange("2020-01-06", "18:00")
+    ticks: list[int] = []
+    write = Recorder.__call__
+
+    async def write_and_tick(recorder: Recorder, some: Sequence[Week]) -> None:
+        await write(recorder, some)
+        ticks.append(await record_missed(ticking, (await due_work(ticking)).missed, None))
+
+    async with world.services() as ticking:
+        monkeypatch.setattr(Recorder, "__call__", write_and_tick)
+        report = await backfill(services, dict.fromkeys(weeks, PICKS))
+        assert report.opened == 44
+        assert len(ticks) > 2, "several transactions, or nothing is proved"
+        assert sum(ticks) == 1, "this week's Monday alone, which no backfill makes less missed"
+        missed = (await due_work(ticking)).missed
+        assert gap in missed
+        assert not set(missed) & set(weeks)
+        assert await record_missed(ticking, missed, None) == len(missed)
+    assert missed_mondays(world) == sorted([*missed, FIRST])
+
+
+async def test_a_backfill_that_was_killed_holds_up_no_missed_monday(world: World, services: Services) -> None:
+    await run_due_work(services)
+    world.clock.instant = exchange("2020-01-27")
+    async with services.database.dedicated() as killed, world.services() as ticking:
+        await events.announce_backfill(killed)
+        assert await record_missed(ticking, (SECOND, THIRD), None) == 0
+        await killed.close()
+        assert await record_missed(ticking, (SECOND, THIRD), None) == 2
+
+
+def missed_mondays(world: World) -> list[date]:
+    told = world.rows("select (payload ->> 'run_date')::date from events where event_type = 'batch_missed' order by 1")
+    return [run_date for (run_date,) in told]
+
+
 async def open_first(world: World) -> None:
     async with world.services() as services:
         assert (await run_due_work(services))[0].opened == 1
@@ -191,6 +239,29 @@ async def test_a_week_does_not_open_by_itself_after_the_opening_has_ended(
     assert opened or report.unopened[FIRST].cause == "too_late"
 
 
+@pytest.mark.parametrize(("answers_at", "opened"), [("09:29", True), ("09:30", False), ("09:33", False)])
+async def test_an_operator_without_late_opens_nothing_after_the_opening_has_ended(
+    world: World, services: Services, answers_at: str, opened: bool
+) -> None:
+    world.clock.instant = exchange("2020-01-06", "09:29")
+
+    class SlowPrices(ScriptedPrices):
+        async def closes(self, *question: Any) -> Any:
+            world.clock.instant = exchange("2020-01-06", answers_at)
+            return await super().closes(*question)
+
+    slow = replace(services, sources=(SlowPrices(world.prices.closes_by_symbol),))
+    if opened:
+        assert (await batches.open_week(slow, FIRST, PICKS, "file")).opened == 1
+        return
+    with pytest.raises(batches.NotPossibleError) as refused:
+        await batches.open_week(slow, FIRST, PICKS, "file")
+    assert "ended" in refused.value.message
+    assert "--late" in refused.value.remedy
+    assert world.rows("select from batches") == []
+    assert (await batches.open_week(slow, FIRST, PICKS, "file", late=True)).opened == 1
+
+
 async def test_a_defect_of_a_pick_source_keeps_no_day_from_being_written(world: World) -> None:
     async with world.services() as services:
         await run_due_work(services)
@@ -225,4 +296,8 @@ async def test_a_week_whose_trading_is_over_is_not_opened_by_a_clock_that_steppe
     report, _ = await run_due_work(services)
     assert (report.opened, report.unopened[SECOND].cause) == (0, "too_late")
     assert {row[0] for row in world.rows()} == {FIRST.isoformat()}
-    assert (await batches.open_week(services, SECOND, PICKS, "file")).opened == 1, "an operator's word is another thing"
+    with pytest.raises(batches.NotPossibleError):
+        await batches.open_week(services, SECOND, PICKS, "file")
+    assert (await batches.open_week(services, SECOND, PICKS, "file", late=True)).opened == 1, (
+        "an operator may, with --late"
+    )

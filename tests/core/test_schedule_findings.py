@@ -75,10 +75,15 @@ def test_a_timer_that_works_without_a_leader_is_told_by_its_last_look() -> None:
         (led(timedelta(days=9), timedelta(days=8)) | ticks(timedelta(hours=25)), NOBODY, 1, True),
         (led(timedelta(days=9), timedelta(days=8)) | ticks(timedelta(hours=26)), NOBODY, 1, False),
         ({}, NOBODY, 1, False),
+        (ticks(-timedelta(days=365)), NOBODY, 1, False),
+        (led(-timedelta(days=365), timedelta(0)) | ticks(timedelta(minutes=6)), SOMEBODY, 1, False),
+        (led(-timedelta(days=365), timedelta(0)) | ticks(-timedelta(days=365)), SOMEBODY, 1, False),
+        (ticks(-timedelta(minutes=1)), NOBODY, 1, True),
     ],
     ids=[
         *("led just now", "died", "looks rarely", "all looks fail", "leads only just"),
         *("daily timer", "timer that stopped", "timer after a leader", "that stopped too", "never any"),
+        *("look from the future", "leader from the future", "both from the future", "clocks that agree"),
     ],
 )
 def test_looks_for_work(facts: dict[str, SchedulerFact], lead: Lead, minutes: int, ok: bool) -> None:

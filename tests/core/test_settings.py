@@ -230,6 +230,22 @@ class TestMistakes:
             load_settings()
         assert f"ALPHA_MONDAY_OPEN_AT: {layer}" in caught.value.message
 
+    @pytest.mark.parametrize("value", ["64.5 h", "3 d", "366 d"])
+    def test_a_settle_delay_that_ends_after_the_opening(
+        self, place: Callable[..., str], monkeypatch: pytest.MonkeyPatch, value: str
+    ) -> None:
+        layer = place("ALPHA_MONDAY_SETTLE_DELAY", value, monkeypatch)
+        with pytest.raises(SettingsError, match=r"ALPHA_MONDAY_OPEN_UNTIL") as caught:
+            load_settings()
+        assert f"ALPHA_MONDAY_SETTLE_DELAY: {layer}" in caught.value.message
+
+
+def test_the_longest_settle_delay_depends_on_the_end_of_the_opening() -> None:
+    assert load_settings({"settle_delay": "64.4 h"}).settings.settle_delay == timedelta(hours=64.4)
+    assert load_settings({"settle_delay": "70 h", "open_until": "16:00"}).settings.open_until == time(16)
+    with pytest.raises(SettingsError, match=r"SETTLE_DELAY"):
+        load_settings({"settle_delay": "64.4 h", "open_until": "09:20"})
+
 
 @pytest.mark.parametrize("line", ["ALPHA_MONDAY_BENCHMARK SPY", "ALPHA_MONDAY_BENCHMARK='SPY", "=SPY"])
 def test_a_line_that_is_no_setting(dot_env: Write, line: str) -> None:
@@ -255,7 +271,7 @@ def test_a_nul_in_a_path(dot_env: Write) -> None:
     ("text", "seconds"), [("90 s", 90), ("1.5min", 90), ("2 h", 7200), ("366 d", 366 * 86400), ("0 s", 0)]
 )
 def test_durations(text: str, seconds: int) -> None:
-    assert load_settings({"settle_delay": text}).settings.settle_delay == timedelta(seconds=seconds)
+    assert load_settings({"give_up_after": text}).settings.give_up_after == timedelta(seconds=seconds)
 
 
 def test_paths_and_times_and_names_are_understood(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_an_address_that_is_none_is_refused_and_masks_nothing(address: str) -> N
 
 class TestTrying:
     async def test_asks_once_for_the_newest_due_close(self, tiingo: Loopback) -> None:
-        trial = await try_out(TIINGO, clock=CLOCK)
+        trial = await try_out(TIINGO, now=CLOCK.now())
         assert (trial.source, trial.symbol, trial.date) == ("tiingo", "SPY", date(2024, 1, 5))
         assert trial.price == Decimal("467.28")
         assert timedelta(0) < trial.took < timedelta(seconds=30)
@@ -114,48 +114,48 @@ class TestTrying:
 
     async def test_the_newest_due_close_waits_for_the_source(self, tiingo: Loopback) -> None:
         """Before 17:30 Tiingo's close of the day is not ready, whatever the settings' delay."""
-        trial = await try_out(TIINGO, clock=FixedClock(exchange("2024-01-05", "17:29")))
+        trial = await try_out(TIINGO, now=exchange("2024-01-05", "17:29"))
         assert trial.date == date(2024, 1, 4)
 
     async def test_a_close_that_is_behind_is_told(self, offered: ScriptedPrices) -> None:
-        trial = await try_out(Answers("my-feed", "file"), clock=CLOCK)
+        trial = await try_out(Answers("my-feed", "file"), now=CLOCK.now())
         assert trial.date == date(2024, 1, 4)
         assert trial.message == "my-feed: SPY closed at 1.50 on 2024-01-04; the close of 2024-01-05 is not there yet."
 
     @pytest.mark.parametrize(("status", "words"), [(200, "has no close of SPY"), (404, "does not know SPY")])
     async def test_no_close_is_no_error(self, tiingo: Loopback, status: int, words: str) -> None:
         tiingo.answer = lambda _: json_reply([] if status == 200 else {"detail": "not found"}, status)
-        trial = await try_out(TIINGO, clock=CLOCK)
+        trial = await try_out(TIINGO, now=CLOCK.now())
         assert (trial.date, trial.price) == (None, None)
         assert words in trial.message
 
     async def test_the_sources_own_errors_come_through(self, tiingo: Loopback) -> None:
         tiingo.answer = lambda _: reply(429, headers={"Retry-After": "60"})
         with pytest.raises(RateLimitedError) as limited:
-            await try_out(TIINGO, clock=CLOCK)
+            await try_out(TIINGO, now=CLOCK.now())
         assert limited.value.retry_after == timedelta(seconds=60)
         tiingo.answer = lambda _: json_reply({"detail": f"Invalid token {KEY}"})
         with pytest.raises(UnauthorisedError) as refused:
-            await try_out(TIINGO, clock=CLOCK)
+            await try_out(TIINGO, now=CLOCK.now())
         assert KEY not in refused.value.message
 
     async def test_a_key_that_is_missing_or_malformed(self) -> None:
         with pytest.raises(MissingSettingError):
-            await try_out(Answers("tiingo", "file"), clock=CLOCK)
+            await try_out(Answers("tiingo", "file"), now=CLOCK.now())
         with pytest.raises(SettingsError) as caught:
-            await try_out(Answers("tiingo", "file", {"tiingo_key": "two words"}), clock=CLOCK)
+            await try_out(Answers("tiingo", "file", {"tiingo_key": "two words"}), now=CLOCK.now())
         assert "two words" not in str(caught.value)
 
     async def test_a_key_in_force_is_used_where_none_is_given(
         self, tiingo: Loopback, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("ALPHA_MONDAY_TIINGO_KEY", "from-elsewhere")
-        await try_out(Answers("tiingo", "file"), clock=CLOCK)
+        await try_out(Answers("tiingo", "file"), now=CLOCK.now())
         assert tiingo.requests[0].headers["authorization"] == "Token from-elsewhere"
 
     async def test_a_third_partys_error_repeats_no_key(self, offered: ScriptedPrices) -> None:
         with pytest.raises(UnauthorisedError) as caught:
-            await try_out(Answers("my-feed", "file", {"my_feed_key": "bad" * 4}), clock=CLOCK)
+            await try_out(Answers("my-feed", "file", {"my_feed_key": "bad" * 4}), now=CLOCK.now())
         assert "badbad" not in str(caught.value) + caught.value.message + caught.value.remedy
         assert "***" in caught.value.message
 
@@ -167,48 +167,48 @@ class TestTrying:
 
         monkeypatch.setattr(ScriptedPrices, "closes", fail)
         with pytest.raises(UnavailableError, match="RuntimeError") as caught:
-            await try_out(Answers("my-feed", "file", {"my_feed_key": KEY}), clock=CLOCK)
+            await try_out(Answers("my-feed", "file", {"my_feed_key": KEY}), now=CLOCK.now())
         assert KEY not in caught.value.message
 
     async def test_each_source_of_a_chain_is_asked_and_told(self, tiingo: Loopback, tmp_path: Path) -> None:
         (tmp_path / "prices.csv").write_text("date,symbol,close\n2024-01-04,SPY,1.5\n")
         answers = Answers(" tiingo ,, csv ", "manual", {"tiingo_key": KEY, "price_file": "prices.csv"})
         assert (answers.price_source, answers.price_sources) == ("tiingo,csv", ("tiingo", "csv"))
-        trial = await try_out(answers, clock=CLOCK)
+        trial = await try_out(answers, now=CLOCK.now())
         assert [each.message for each in (trial, *trial.others)] == [
             "tiingo: SPY closed at 467.28 on 2024-01-05.",
             "csv: SPY closed at 1.5 on 2024-01-04; the close of 2024-01-05 is not there yet.",
         ]
         (tmp_path / "prices.csv").unlink()
         with pytest.raises(AlphaMondayError, match=r"prices\.csv"):
-            await try_out(answers, clock=CLOCK)
+            await try_out(answers, now=CLOCK.now())
         with pytest.raises(SettingsError, match="Simulated prices cannot stand in a chain"):
-            await try_out(Answers("tiingo,simulated", "manual", {"tiingo_key": KEY}), clock=CLOCK)
+            await try_out(Answers("tiingo,simulated", "manual", {"tiingo_key": KEY}), now=CLOCK.now())
 
     async def test_what_was_staged_before_is_read(self, tmp_path: Path) -> None:
         answers = Answers("simulated", "manual")
-        assert (await try_out(answers, clock=CLOCK)).date == date(2024, 1, 5), "nothing is staged yet"
+        assert (await try_out(answers, now=CLOCK.now())).date == date(2024, 1, 5), "nothing is staged yet"
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "staged.csv").write_text(PICKS.replace("A,BUY", "A,HOLD"))
         with pytest.raises(FileError, match="HOLD"):
-            await try_out(answers, clock=CLOCK)
+            await try_out(answers, now=CLOCK.now())
 
     async def test_files_are_read(self, tmp_path: Path) -> None:
         answers = Answers("simulated", "file", {"picks_file": "~/picks.csv"})
-        assert (await try_out(answers, clock=CLOCK)).date == date(2024, 1, 5), "the picks file is not there yet"
+        assert (await try_out(answers, now=CLOCK.now())).date == date(2024, 1, 5), "the picks file is not there yet"
         file = tmp_path / "home" / "picks.csv"
         file.write_text(PICKS)
-        await try_out(answers, clock=CLOCK)
+        await try_out(answers, now=CLOCK.now())
         file.write_text(PICKS.replace("A,BUY", "A,HOLD"))
         with pytest.raises(FileError, match="HOLD"):
-            await try_out(answers, clock=CLOCK)
+            await try_out(answers, now=CLOCK.now())
         with pytest.raises(FileError, match="cannot read"):
-            await try_out(Answers("simulated", "file", {"picks_file": str(tmp_path)}), clock=CLOCK)
+            await try_out(Answers("simulated", "file", {"picks_file": str(tmp_path)}), now=CLOCK.now())
         for universe, words in (("none.csv", "cannot read"), ("home/picks.csv", "unknown column")):
             with pytest.raises(FileError, match=words):
-                await try_out(Answers("simulated", "momentum", {"universe": universe}), clock=CLOCK)
+                await try_out(Answers("simulated", "momentum", {"universe": universe}), now=CLOCK.now())
         with pytest.raises(SettingsError, match="PICKS_FILE"):
-            await try_out(Answers("simulated", "file", {"picks_file": "~nobody-of-that-name/x"}), clock=CLOCK)
+            await try_out(Answers("simulated", "file", {"picks_file": "~nobody-of-that-name/x"}), now=CLOCK.now())
 
 
 class TestSaving:

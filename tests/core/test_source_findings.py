@@ -1,15 +1,18 @@
 """What doctor finds out about a price source: what it answers now, and how it fared for the schedulers."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core import services
 from core import source_findings as module
 from core.plugins import MissingExtraError
 from core.prices.source import Close, PriceSource, PriceSourceError, RateLimitedError, UnauthorisedError
-from core.settings import Settings
+from core.settings import Settings, SettingsError
 from core.source_findings import price_source_findings, source_finding
 from core.source_health import SourceHealth, SourceKind
 from core.trading_calendar import TradingCalendar
@@ -55,6 +58,22 @@ def test_a_source_that_answers_now_and_failed_the_schedulers_says_since_when() -
 def test_a_source_that_is_far_behind_is_a_problem() -> None:
     found = source_finding("price source tiingo", source(), "SPY", None, HEALTHY)
     assert (found.ok, found.message) == (False, "it has no close of SPY in the last ten days")
+
+
+async def test_a_source_whose_closes_come_too_late_to_open_a_week_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    slow = replace(source("slow"), settle_delay=timedelta(hours=65))
+    made = {"slow": slow, "quick": source("quick")}
+    monkeypatch.setattr(services, "make_price_source", lambda name, _: made[name])
+    settings = Settings(price_source=("quick", "slow"), data_dir=tmp_path)
+    with pytest.raises(SettingsError, match=r"price source slow needs 65 h .* ALPHA_MONDAY_OPEN_UNTIL"):
+        services.price_chain(settings, TradingCalendar())
+    quick, named = await price_source_findings(settings)
+    assert (quick.ok, named.ok) == (True, False)
+    assert "slow needs 65 h" in named.message
+    later = settings.model_copy(update={"open_until": time(16)})
+    assert services.price_chain(later, TradingCalendar()) == (made["quick"], slow)
 
 
 @pytest.fixture

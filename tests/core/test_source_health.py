@@ -143,7 +143,7 @@ def test_what_is_noted_is_what_happened_whenever_it_is_noted(acts: list[str]) ->
             log.noted(news)
             assert not log.pending()
     facts = {"source:prices:scripted": SchedulerFact("source:prices:scripted", stored, clock.instant)}
-    [found] = health_in(facts, [source], None)
+    [found] = health_in(facts, [source], None, clock.instant)
     assert (found.succeeded_at, found.failed_at, found.is_failing) == (succeeded, failed, failing)
 
 

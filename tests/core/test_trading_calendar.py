@@ -3,10 +3,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar, batch_days, monday_of
+from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar, batch_days, longest_settle_delay, monday_of
 
 calendar = TradingCalendar()
 FIRST = date(1990, 1, 1)
@@ -80,6 +80,26 @@ def test_a_long_settle_delay_is_elapsed_time_over_a_clock_change(saturday: date,
     due = calendar.due_at(saturday, timedelta(hours=12))
     assert due == calendar.at(saturday + timedelta(days=1), time(hour))
     assert due - calendar.close_of(saturday).astimezone(UTC) == timedelta(hours=12)
+
+
+MONDAYS = st.integers(0, 52 * 140).map(lambda week: date(1953, 1, 5) + timedelta(weeks=week))
+ENDS = st.integers(1, 24 * 60 - 1).map(lambda minutes: time(minutes // 60, minutes % 60))
+
+
+@settings(deadline=None)  # a year that is new to the calendar takes long to compute
+@given(MONDAYS, ENDS, st.floats(0, 1, exclude_max=True))
+def test_every_monday_can_be_opened_with_a_settle_delay_below_the_longest(
+    monday: date, open_until: time, share: float
+) -> None:
+    delay = longest_settle_delay(open_until) * share
+    assert calendar.due_at(calendar.previous_session(monday), delay) < calendar.at(monday, open_until)
+
+
+def test_the_longest_settle_delay_is_that_of_the_weekend_on_which_clocks_go_forward() -> None:
+    monday, open_until = date(2026, 3, 9), time(9, 30)
+    longest = longest_settle_delay(open_until)
+    assert longest == timedelta(hours=64.5)
+    assert calendar.due_at(calendar.previous_session(monday), longest) == calendar.at(monday, open_until)
 
 
 def test_a_half_day_is_due_after_its_early_close() -> None:

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from core import weekly_backup
 from core.services import DATABASE, DEMO_DATABASE, Services
 from core.settings import Settings
-from core.weekly_backup import BACKUP_FACT, WeeklyBackup, backup_directory, kept_backups, last_backup
+from core.weekly_backup import BACKUP_FACT, KEPT, WeeklyBackup, backup_directory, kept_backups, last_backup
 from db import dumps, leadership
 from db.backup import BackupError, backup, restore
 from db.client_programs import run_client
@@ -143,6 +143,18 @@ async def test_eight_are_kept_and_others_files_are_not_touched(services: Service
     kept = [TODAY - timedelta(weeks=weeks) for weeks in range(8)]
     assert [day for day, _ in kept_backups(directory)] == kept
     assert set(names(services)) == {f"alpha-monday-{day}.dump" for day in kept} | set(others) | {"backup.lock"}
+
+
+async def test_backups_dated_in_the_future_cost_none_that_is_made_now_and_go_first(services: Services) -> None:
+    """A clock that ran ahead for months made them; each new one was deleted as the oldest, and called a success."""
+    future = [TODAY + timedelta(days=1000 + 7 * number) for number in range(KEPT)]
+    put(services, *future)
+    written = await WeeklyBackup(services).run_if_due()
+    assert written is not None
+    assert written.is_file()
+    kept = [day for day, _ in kept_backups(backup_directory(services.settings.data_dir))]
+    assert sorted(kept) == [TODAY, *future[1:]]
+    assert await WeeklyBackup(services).run_if_due() is None, "one a week"
 
 
 async def test_a_failure_is_noted_costs_no_earlier_one_and_is_tried_again_after_an_hour(

@@ -112,6 +112,26 @@ def test_a_day_is_given_up_once_all_of_it_holds() -> None:
     assert week.waiting[TUESDAY].cause == WaitCause.CLOSE_MISSING
 
 
+@pytest.mark.parametrize("give_up_after", [timedelta(0), timedelta(hours=48), timedelta(days=10)])
+def test_a_symbol_without_closes_has_not_stopped_trading_before_the_day_may_be_given_up(
+    give_up_after: timedelta,
+) -> None:
+    """A provider that is late with one ticker must not cost its days: they wait as long as the operator allows."""
+    rules = replace(RULES, give_up_after=give_up_after)
+    lacking = history({"BBB": set(CALENDAR.sessions(TUESDAY, date(2026, 12, 4)))}, last=date(2026, 12, 4))
+    may_be_given_up_at = max(rules.due_at(CALENDAR, TUESDAY) + give_up_after, rules.due_at(CALENDAR, WEDNESDAY))
+    for instant, is_skipped in ((may_be_given_up_at - timedelta(seconds=1), False), (may_be_given_up_at, True)):
+        week = week_of(TUESDAY)
+        week.consult(lacking, instant)
+        week.conclude((), rules, CALENDAR, instant)
+        assert (TUESDAY in week.skipped) is is_skipped
+        if is_skipped:
+            assert week.skipped[TUESDAY].reason is SkipReason.STOPPED_TRADING
+            assert week.skipped[TUESDAY].stopped == {"BBB": MONDAY}
+        else:
+            assert week.waiting[TUESDAY].cause == WaitCause.CLOSE_MISSING
+
+
 def test_what_a_provider_lacks_takes_a_second_look_and_what_a_file_lacks_does_not() -> None:
     week = week_of(TUESDAY)
     week.tried = {}

@@ -294,7 +294,7 @@ def _scheduler_facts(value: dict[str, Any]) -> None:
     ticks_in(facts["ticks"])
     for job in Job:
         last_run(facts, job)
-    for health in health_in(facts, (), None):
+    for health in health_in(facts, (), None, lead.server_time):
         assert isinstance(health.quota_left, int | None)
 
 

@@ -53,6 +53,9 @@ class SteppedClock:
     def now(self) -> datetime:
         return self._instant
 
+    def ahead_of(self, _: datetime) -> timedelta:
+        return timedelta(0)
+
     def step(self) -> None:
         """Goes on by minutes in the opening and by hours at night; at the end the process is told to stop."""
         if self._instant >= self._over:
@@ -97,6 +100,7 @@ def main_stepped() -> int:
     changes: Sequence[tuple[Any, str, Any]] = (
         (SystemClock, "now", lambda _: clock.now()),
         (core.file_at_rest, "CLOCK", HourBetweenLooks()),
+        (SystemClock, "ahead_of", lambda _, server_time: clock.ahead_of(server_time)),
         (core.scheduler, "Ticker", partial(SteppingTicker, clock)),
         (core.prices.http, "Patience", Impatience),
     )

@@ -154,11 +154,10 @@ def verdict(
         return "waiting", "source_behind"
     if not was_seen:
         return "waiting", "close_missing"
-    if all(has_stopped(symbol, day, seen) for symbol in fewest for seen in answers):
-        return "skipped", "stopped_trading"
     following = next(at for at in SESSIONS if at > day)
     if now >= due(day) + timedelta(hours=48) and now >= due(following):
-        return "skipped", "price_missing"
+        is_stopped = all(has_stopped(symbol, day, seen) for symbol in fewest for seen in answers)
+        return "skipped", "stopped_trading" if is_stopped else "price_missing"
     return "waiting", "close_missing"
 
 

@@ -48,6 +48,9 @@ class FileClock:
     def now(self) -> datetime:
         return stepped.read_clock(self.file)
 
+    def ahead_of(self, _: datetime) -> timedelta:
+        return timedelta(0)
+
 
 @pytest.fixture
 async def quiet(server: EmbeddedServer, template: str, tmp_path: Path) -> list[Row]:

@@ -89,7 +89,7 @@ class SetUpScreen(SetUpForm):
         layers = self._layers
         mask_also(answers.to_mask)
         try:
-            trial = await try_out(answers, layers.env_file, self.house, options=layers.command_line)
+            trial = await try_out(answers, layers.env_file, self.house.now(), options=layers.command_line)
             winning = await asyncio.to_thread(overridden, answers, layers.env_file, options=layers.command_line)
         except AlphaMondayError as exc:
             self.post_message(SourcesTried(answers, exc))

@@ -116,7 +116,7 @@ async def once(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 async def _work_once(services: Services, as_of: datetime | None, stopping: asyncio.Event) -> Report:
     """One catch-up; for the present it counts as a look for work, and what a leader does beside its ticks follows."""
-    report, planned = await run_due_work(services, as_of, stopping=stopping.is_set)
+    report, planned = await run_due_work(services, as_of, stopping=stopping.is_set, heeds_pause=True)
     if as_of is None and not stopping.is_set():
         await note_tick(services, planned)
         upkeep = Upkeep(services)

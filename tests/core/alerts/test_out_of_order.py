@@ -5,6 +5,7 @@ The database is a real one, and so are the transactions, which are open at the s
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.alerts.told import LATEST, LONGEST, PREFIX, Told, told_in
+from core.alerts.told import LATEST, LONGEST, PREFIX, SourceOutage, Told, told_in
+from core.clock import CLOCK_TOLERANCE, is_from_future
 from db import events
 from db.database import Database
 from db.embedded import EmbeddedServer
@@ -205,8 +207,12 @@ def test_what_is_kept_comes_back_and_only_what_grew_or_is_new_is_untold(
     assert set(told.untold(later)) == {began for began in later if later[began] > counts.get(began, 0)}
     assert told.with_transactions(now, later).untold(later) == []
     assert told.with_transactions(now, later).since >= since
-    looked = told.looked_from(now)
+    looked = told.looked_from(now, now)
     assert now - LONGEST <= looked.since <= now
+    ahead = replace(told, outages={"a": SourceOutage(since, is_told=True)}, reminded=since.date())
+    looked = ahead.looked_from(now, now)
+    assert bool(looked.outages) is not is_from_future(since, now)
+    assert looked.reminded is None or looked.reminded <= (now + CLOCK_TOLERANCE).date()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.clock import CLOCK_TOLERANCE
 from core.prices.limiter import LONGEST_WAIT, Limiter
 from core.prices.source import RateLimitedError
 from core.settings import SettingsError
@@ -83,6 +84,51 @@ async def test_a_question_counts_in_every_window_or_in_none(waits: Waits) -> Non
     for _ in range(3):
         await limiter.take()
     assert waits.waited == before, "what was refused has filled no window"
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=365)])
+@pytest.mark.parametrize("taken", [1, 5, 25])
+async def test_a_clock_that_ran_ahead_stops_no_request_once_it_is_right(
+    waits: Waits, ahead: timedelta, taken: int
+) -> None:
+    limiter = Limiter("alpha_vantage", "5/minute, 25/day")
+    waits.now += ahead.total_seconds()
+    for _ in range(taken):
+        await limiter.take()
+    waits.now -= ahead.total_seconds()
+    assert limiter.quota_left == 25
+    before = sum(waits.waited)
+    for _ in range(5):
+        await limiter.take()
+    assert sum(waits.waited) == before
+    assert limiter.quota_left == 20
+
+
+@given(st.lists(st.sampled_from(["take", "+1 s", "+70 s", "+1 d", "+365 d", "-1 s", "-1 h", "-365 d"]), max_size=30))
+def test_no_step_of_the_clock_makes_a_wait_longer_than_the_longest_window(steps: list[str]) -> None:
+    units = {"s": 1, "h": 3600, "d": 86400}
+    with pytest.MonkeyPatch.context() as patch:
+        waits = Waits()
+        patch.setattr(time, "time", lambda: waits.now)
+        patch.setattr("core.prices.limiter.asyncio.sleep", waits.sleep)
+
+        async def follow() -> None:
+            limiter = Limiter("alpha_vantage", "2/minute, 4/day")
+            for step in steps:
+                if step != "take":
+                    number, unit = step.split()
+                    waits.now += int(number) * units[unit]
+                    continue
+                try:
+                    await limiter.take()
+                except RateLimitedError as exc:
+                    refused.append(exc.retry_after or timedelta.max)
+                    waits.now += refused[-1].total_seconds() + 1
+                    await limiter.take()
+
+        refused: list[timedelta] = []
+        asyncio.run(follow())
+    assert all(wait <= timedelta(days=1) + CLOCK_TOLERANCE for wait in refused)
 
 
 async def test_many_at_once_wait_for_their_turn(waits: Waits) -> None:
