@@ -15,6 +15,7 @@ from core.picks.source import PickDraft
 from core.rules import Delay
 from core.services import Services
 from core.settling import settle
+from core.symbol_changes import SymbolChanges
 from core.weeks import Week
 
 PICK_SOURCE = "file"
@@ -52,7 +53,7 @@ async def backfill(
     while True:
         there = await there_already(services, left)
         work = [
-            *await _days_due(services, there, now),
+            *await _days_due(services, there, now, changes),
             *(
                 Week.to_open(run_date, drafts, PICK_SOURCE, services.rules, services.calendar, now, with_days=True)
                 for run_date, drafts in left.items()
@@ -75,11 +76,13 @@ async def backfill(
             return report
 
 
-async def _days_due(services: Services, there: Mapping[date, object], now: datetime) -> list[Week]:
+async def _days_due(
+    services: Services, there: Mapping[date, object], now: datetime, changes: SymbolChanges
+) -> list[Week]:
     async with services.database.connection() as connection:
         existing = await load(connection, services, now)
     planned = plan(existing, services.calendar, services.rules, now, rest_until=None)
     ours = replace(planned, due=tuple(due for due in planned.due if due.active.batch.run_date in there))
     for due in ours.due:
         refuse_mixing(due.active.source, [source.name for source in services.sources])
-    return await weeks_due(services, ours)
+    return await weeks_due(services, ours, changes)

@@ -128,8 +128,8 @@ async def _work(
     report = recorder.report
     if planned.missed:
         report.missed = await record_missed(services, planned.missed, as_of)
-    weeks = await weeks_due(services, planned)
     changes = await _read_changes(services)
+    weeks = await weeks_due(services, planned, NO_CHANGES if isinstance(changes, PriceSourceError) else changes)
     if isinstance(changes, PriceSourceError):
         for week in weeks:
             week.conclude([changes], services.rules, services.calendar, planned.now)
@@ -167,18 +167,20 @@ async def _read_changes(services: Services) -> SymbolChanges | PriceSourceError:
         return UnavailableError(f"Renamed tickers cannot be looked up: {exc.message}", exc.remedy)
 
 
-async def weeks_due(services: Services, planned: Plan) -> list[Week]:
-    """The planned batches with their picks, ready to be settled."""
+async def weeks_due(services: Services, planned: Plan, changes: SymbolChanges) -> list[Week]:
+    """The planned batches with their picks, ready to be settled; where tickers were renamed, with stored prices."""
     if not planned.due:
         return []
     ids = [due.active.batch.id for due in planned.due]
     async with services.database.connection() as connection:
         picks = await batches.picks(connection, ids)
         accepted = await accepted_moves(connection, ids)
+        written = await checkpoints.written_prices(connection, ids) if changes else {}
     weeks = [Week.of_active(due.active, picks[due.active.batch.id], due.days, services.calendar) for due in planned.due]
     for due, week in zip(planned.due, weeks, strict=True):
         week.tried = due.missing
         week.accepted = accepted.get(due.active.batch.id, ())
+        week.written_prices = written.get(due.active.batch.id, {})
     return weeks
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from core.moves import Move, undo_each_other, without_accepted
+from core.moves import Move, standing_moves, without_accepted
 from core.picks.source import Account, PickDraft
 from core.price_history import History
 from core.prices.source import PriceSourceError, RateLimitedError
@@ -28,6 +28,7 @@ class Week:
     `tried` holds, for days that were tried before, the symbols that had no close when the answers were looked at last.
     `asked_from` is the session before the baseline, for a week that opens by itself: its baseline is looked at too.
     `accepted` are the moves of its symbols that an operator took at their word, `account` how its picks came to be.
+    `written_prices` are those of the batch's computed days by symbol; only renamed symbols are compared with them.
     """
 
     run_date: date
@@ -49,6 +50,7 @@ class Week:
     asked_from: date | None = None
     accepted: tuple[Move, ...] = ()
     account: Account | None = None
+    written_prices: Mapping[str, Mapping[date, Decimal]] = field(default_factory=dict)
     _doubtful: dict[date, tuple[Move, ...]] = field(default_factory=dict)
     _histories: list[History] = field(default_factory=list)
 
@@ -107,12 +109,16 @@ class Week:
         return (self.benchmark, *(p.ticker for p in (self.picks or self.drafts)))
 
     @property
-    def stored_prices(self) -> Mapping[str, Decimal]:
-        """The prices at the baseline by symbol; none of a week that is still to be opened."""
+    def stored_prices(self) -> Mapping[str, Mapping[date, Decimal]]:
+        """The stored prices by symbol and day, the baseline's among them; none of a week that is still to be opened."""
         if self.batch is None:
             return {}
-        picked = {pick.ticker: pick.initial_price for pick in self.picks}
-        return {self.batch.benchmark_symbol: self.batch.benchmark_initial_price, **picked}
+        initial = {pick.ticker: pick.initial_price for pick in self.picks}
+        initial[self.batch.benchmark_symbol] = self.batch.benchmark_initial_price
+        return {
+            symbol: {**self.written_prices.get(symbol, {}), self.baseline_date: price}
+            for symbol, price in initial.items()
+        }
 
     @property
     def open_days(self) -> list[date]:
@@ -169,12 +175,11 @@ class Week:
 
     def _doubtful_on_the_way(self, history: History, day: date) -> tuple[Move, ...]:
         """The moves up to `day` that nobody accepted, without those of a symbol that undo each other."""
-        found: list[Move] = []
-        for symbol in self.symbols:
-            moves = without_accepted(history.moves(symbol, self.baseline_date, day), self.accepted)
-            if not undo_each_other(moves):
-                found += moves
-        return tuple(found)
+        return tuple(
+            move
+            for symbol in self.symbols
+            for move in standing_moves(without_accepted(history.moves(symbol, self.baseline_date, day), self.accepted))
+        )
 
     def _doubtful_baseline(self, history: History) -> tuple[Move, ...]:
         """The moves into the baseline, where no operator has said a word by opening the week himself."""

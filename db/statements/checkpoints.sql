@@ -28,6 +28,19 @@ join checkpoints c on c.id = m.checkpoint_id
 where c.batch_id = %(batch_id)s
 order by c.checkpoint_date, m.pick_id;
 
+-- name: written_prices
+-- The prices of the computed days of some batches, the benchmark's and the picks'.
+select c.batch_id, b.benchmark_symbol as symbol, c.checkpoint_date, c.benchmark_price as price
+from checkpoints c
+join batches b on b.id = c.batch_id
+where c.batch_id = any(%(batch_ids)s) and c.status = 'computed'
+union all
+select p.batch_id, p.ticker, c.checkpoint_date, m.current_price
+from pick_checkpoint_metrics m
+join checkpoints c on c.id = m.checkpoint_id
+join picks p on p.id = m.pick_id
+where c.batch_id = any(%(batch_ids)s);
+
 -- name: last_computed
 -- The latest date for which closes are stored.
 select max(checkpoint_date) from checkpoints where status = 'computed';
