@@ -8,6 +8,7 @@ from datetime import date, datetime
 from core.batches import check_run_date, rehearse, there_already
 from core.catch_up import Report, plan
 from core.checkpoints import Recorder
+from core.closures import load_closures, note_closures
 from core.due_work import load, weeks_due
 from core.mixing import refuse_mixing
 from core.picks.check import check_picks
@@ -66,9 +67,11 @@ async def backfill(
             rehearsed = await rehearse(services, work, now)
             return replace(rehearsed, already_there=len(there), unopened={**report.unopened, **rehearsed.unopened})
         recorder = Recorder(services.database, services.clock, as_of, report)
+        await load_closures(services, work)
         await settle(
             work, services.sources, services.calendar, services.rules, now, recorder, stopping, changes=changes
         )
+        await note_closures(services, work)
         # A week that another process opened meanwhile is looked at again: its days may still be ours to write.
         left = {run_date: checked[run_date] for run_date in recorder.lost}
         if not left:

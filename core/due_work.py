@@ -14,6 +14,7 @@ from core.accepted_moves import accepted_moves
 from core.batches import record_missed
 from core.catch_up import Existing, Plan, Report, plan
 from core.checkpoints import Recorder
+from core.closures import load_closures, note_closures
 from core.csv_rows import FileError
 from core.facts import TEXT_LIMIT
 from core.job_history import Job, JobRun, facts_of, failures, narrowed, outcomes
@@ -148,12 +149,14 @@ async def _work(
     if (resting := planned.resting_opening) is not None:
         report.unopened[resting.run_date] = resting.delay
     if weeks:
+        await load_closures(services, opening)
         sources = services.require_sources()
         for due in planned.due:
             refuse_mixing(due.active.source, [source.name for source in sources])
         await settle(
             weeks, sources, services.calendar, services.rules, planned.now, recorder, stopping, health, changes
         )
+        await note_closures(services, opening)
     for week in opening:
         if (delay := report.unopened.get(week.run_date)) is not None:
             await _note_failed_opening(services, week.run_date, delay, as_of)
@@ -217,7 +220,7 @@ async def _week_to_open(
     week.account = account_of(answered)
     if as_of is None:
         week.open_before = services.rules.opens_until(services.calendar, run_date)
-    week.asked_from = services.calendar.previous_session(week.baseline_date)
+    week.opens_by_itself = True
     return [week]
 
 

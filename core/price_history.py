@@ -1,6 +1,6 @@
 """One answer of one source, arranged for looking up: closes, splits, renamed symbols, unlikely moves. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -97,6 +97,18 @@ class History:
         if baseline is None or close is None:
             return None
         return TracedClose(baseline, close, self.split_factor(symbol, baseline_date, day), self._quoted_as(symbol, day))
+
+    def shows_closure(self, day: date, benchmark: str, symbols: Iterable[str]) -> bool:
+        """Whether the exchange was closed on `day`, though the calendar expected a session.
+
+        No symbol has a close on it, and the benchmark has one before and one after. Where the source has no close of
+        the benchmark at all, those of `symbols` count in its place.
+        """
+        asked = [self._closes.get(symbol, NO_CLOSES) for symbol in (benchmark, *symbols)]
+        if any(day in closes for closes in asked):
+            return False
+        known = asked[:1] if asked[0] else asked
+        return any(min(closes) < day < max(closes) for closes in known if closes)
 
     def has_close_from(self, symbol: str, day: date) -> bool:
         """Whether there is a close of `symbol` on `day` or later."""

@@ -88,6 +88,15 @@ async def written_prices(
     return found
 
 
+async def closures(
+    connection: AsyncConnection[Any], days: Sequence[date], symbols: int
+) -> tuple[frozenset[date], frozenset[date]]:
+    """Those of `days` that are sessions by a stored close, and those on which a response had none of `symbols`."""
+    cursor = await connection.execute(_SQL["closures"], {"days": list(days), "symbols": symbols})
+    rows = await cursor.fetchall()
+    return frozenset(row[0] for row in rows if row[1]), frozenset(row[0] for row in rows if row[2])
+
+
 async def waiting(connection: AsyncConnection[Any]) -> list[WaitingDay]:
     """Due days that could not be written yet, oldest first."""
     async with connection.cursor(row_factory=record_row(WaitingDay, missing=tuple)) as cursor:
