@@ -8,6 +8,7 @@ from datetime import date, datetime
 from core.batches import agreed_now, check_run_date, rehearse, there_already
 from core.catch_up import Report, plan
 from core.checkpoints import Recorder
+from core.closures import load_closures, note_closures
 from core.due_work import load, weeks_due
 from core.mixing import refuse_mixing
 from core.picks.check import check_picks
@@ -15,6 +16,7 @@ from core.picks.source import PickDraft
 from core.rules import Delay
 from core.services import Services
 from core.settling import settle
+from core.symbol_changes import SymbolChanges
 from core.weeks import Week
 from db import events
 
@@ -54,7 +56,7 @@ async def backfill(
         while True:
             there = await there_already(services, left)
             work = [
-                *await _days_due(services, there, now),
+                *await _days_due(services, there, now, changes),
                 *(
                     Week.to_open(run_date, drafts, PICK_SOURCE, services.rules, services.calendar, now, with_days=True)
                     for run_date, drafts in left.items()
@@ -67,9 +69,11 @@ async def backfill(
                 rehearsed = await rehearse(services, work, now)
                 return replace(rehearsed, already_there=len(there), unopened={**report.unopened, **rehearsed.unopened})
             recorder = Recorder(services.database, services.clock, as_of, report)
+            await load_closures(services, work)
             await settle(
                 work, services.sources, services.calendar, services.rules, now, recorder, stopping, changes=changes
             )
+            await note_closures(services, work)
             # A week that another process opened meanwhile is looked at again: its days may still be ours to write.
             left = {run_date: checked[run_date] for run_date in recorder.lost}
             if not left:
@@ -85,11 +89,13 @@ async def _announced(services: Services) -> AsyncIterator[None]:
         yield
 
 
-async def _days_due(services: Services, there: Mapping[date, object], now: datetime) -> list[Week]:
+async def _days_due(
+    services: Services, there: Mapping[date, object], now: datetime, changes: SymbolChanges
+) -> list[Week]:
     async with services.database.connection() as connection:
         existing = await load(connection, services, now)
     planned = plan(existing, services.calendar, services.rules, now, rest_until=None)
     ours = replace(planned, due=tuple(due for due in planned.due if due.active.batch.run_date in there))
     for due in ours.due:
         refuse_mixing(due.active.source, [source.name for source in services.sources])
-    return await weeks_due(services, ours)
+    return await weeks_due(services, ours, changes)

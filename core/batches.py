@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 from core.catch_up import Report
 from core.checkpoints import Recorder
 from core.clock import require_agreement
+from core.closures import load_closures, note_closures
 from core.mixing import refuse_mixing
 from core.opening_tries import OpeningTry, opening_fact, opening_try_in
 from core.pausing import PauseSpan, pause_over, pause_spans
@@ -119,7 +120,9 @@ async def open_week(
         report = recorder.report
         changes = await services.symbol_changes.changes()
         sources = services.require_sources()
+        await load_closures(services, [week])
         await settle([week], sources, services.calendar, services.rules, now, recorder, changes=changes)
+        await note_closures(services, [week])
     refuse_unopened(report, run_date)
     if recorder and recorder.lost and await there_already(services, {run_date: checked}):
         return Report(already_there=1)
@@ -186,6 +189,7 @@ async def rehearse(services: Services, weeks: Sequence[Week], now: datetime) -> 
             report.waiting += len(week.waiting)
 
     changes = await services.symbol_changes.changes()
+    await load_closures(services, weeks)
     await settle(weeks, sources, services.calendar, services.rules, now, count, changes=changes)
     return report
 

@@ -14,6 +14,7 @@ from core.batches import record_missed
 from core.catch_up import Existing, Plan, Report, plan
 from core.checkpoints import Recorder
 from core.clock import require_agreement
+from core.closures import load_closures, note_closures
 from core.csv_rows import FileError
 from core.facts import TEXT_LIMIT
 from core.job_history import Job, JobRun, facts_of, failures, narrowed, outcomes
@@ -134,8 +135,8 @@ async def _work(
     report = recorder.report
     if planned.missed:
         report.missed = await record_missed(services, planned.missed, as_of)
-    weeks = await weeks_due(services, planned)
     changes = await _read_changes(services)
+    weeks = await weeks_due(services, planned, NO_CHANGES if isinstance(changes, PriceSourceError) else changes)
     if isinstance(changes, PriceSourceError):
         for week in weeks:
             week.conclude([changes], services.rules, services.calendar, planned.now)
@@ -154,12 +155,14 @@ async def _work(
     if (resting := planned.resting_opening) is not None:
         report.unopened[resting.run_date] = resting.delay
     if weeks:
+        await load_closures(services, opening)
         sources = services.require_sources()
         for due in planned.due:
             refuse_mixing(due.active.source, [source.name for source in sources])
         await settle(
             weeks, sources, services.calendar, services.rules, planned.now, recorder, stopping, health, changes
         )
+        await note_closures(services, opening)
     for week in opening:
         if (delay := report.unopened.get(week.run_date)) is not None:
             await _note_failed_opening(services, week.run_date, delay, as_of)
@@ -173,18 +176,20 @@ async def _read_changes(services: Services) -> SymbolChanges | PriceSourceError:
         return UnavailableError(f"Renamed tickers cannot be looked up: {exc.message}", exc.remedy)
 
 
-async def weeks_due(services: Services, planned: Plan) -> list[Week]:
-    """The planned batches with their picks, ready to be settled."""
+async def weeks_due(services: Services, planned: Plan, changes: SymbolChanges) -> list[Week]:
+    """The planned batches with their picks, ready to be settled; where tickers were renamed, with stored prices."""
     if not planned.due:
         return []
     ids = [due.active.batch.id for due in planned.due]
     async with services.database.connection() as connection:
         picks = await batches.picks(connection, ids)
         accepted = await accepted_moves(connection, ids)
+        written = await checkpoints.written_prices(connection, ids) if changes else {}
     weeks = [Week.of_active(due.active, picks[due.active.batch.id], due.days, services.calendar) for due in planned.due]
     for due, week in zip(planned.due, weeks, strict=True):
         week.tried = due.missing
         week.accepted = accepted.get(due.active.batch.id, ())
+        week.written_prices = written.get(due.active.batch.id, {})
     return weeks
 
 
@@ -221,7 +226,7 @@ async def _week_to_open(
     week.account = account_of(answered)
     if as_of is None:
         week.open_before = services.rules.opens_until(services.calendar, run_date)
-    week.asked_from = services.calendar.previous_session(week.baseline_date)
+    week.opens_by_itself = True
     return [week]
 
 

@@ -14,6 +14,8 @@ from core import metrics
 from core.prices.source import is_price
 
 LARGEST_MOVE = Decimal("0.4")
+# A split often comes with a rename, and a source that ends one series and begins another need not flag it.
+LARGEST_MOVE_AT_A_RENAME = Decimal("0.1")
 # Providers round a close in different ways; a move that was accepted is known again in spite of that.
 _SAME_MOVE = Decimal("1e-3")
 _BACK_AGAIN = Decimal("0.1")
@@ -25,6 +27,7 @@ class Move:
     """A close against that of the session before it in one answer, both as the source sent them.
 
     `split_factor` is new shares per old on the later session. A move by -85 % has the `ratio` 0.15.
+    `successor` is the name of the later close where the symbol was renamed in between.
     """
 
     symbol: str
@@ -34,25 +37,26 @@ class Move:
     previous: Decimal
     close: Decimal
     split_factor: Decimal = _ONE
+    successor: str = ""
 
     @property
     def ratio(self) -> Decimal:
         """What one share of before is worth after, per unit of what it was worth."""
         return metrics.CONTEXT.divide(metrics.CONTEXT.multiply(self.close, self.split_factor), self.previous)
 
-    @property
-    def is_beyond(self) -> bool:
-        """Whether it is too large to be believed without a word."""
-        return abs(metrics.CONTEXT.subtract(self.ratio, _ONE)) > LARGEST_MOVE
+    def exceeds(self, bound: Decimal) -> bool:
+        """Whether it moved by more than `bound`, a fraction, up or down."""
+        return abs(metrics.CONTEXT.subtract(self.ratio, _ONE)) > bound
 
     @property
     def words(self) -> str:
         """`AAPL moved -85.49 % from 645.57 on 2014-06-06 to 93.7 on 2014-06-09 without a split at tiingo`."""
         percent = metrics.return_pct(_ONE, self.ratio).quantize(Decimal("0.01"), context=metrics.CONTEXT)
         split = "without a split" if self.split_factor == _ONE else f"beyond its split by {self.split_factor:f}"
+        renamed = f" as {self.successor}, its new name," if self.successor else ""
         return (
             f"{self.symbol} moved {percent:+} % from {self.previous:f} on {self.previous_session} "
-            f"to {self.close:f} on {self.session} {split} at {self.source}"
+            f"to {self.close:f} on {self.session}{renamed} {split} at {self.source}"
         )
 
     def is_like(self, other: "Move") -> bool:
@@ -71,6 +75,7 @@ class Move:
             "previous": format(self.previous, "f"),
             "close": format(self.close, "f"),
             "split_factor": format(self.split_factor, "f"),
+            **({"successor": self.successor} if self.successor else {}),
         }
 
 
@@ -85,22 +90,26 @@ def move_in(payload: Mapping[str, Any]) -> Move | None:
             previous=Decimal(payload["previous"]),
             close=Decimal(payload["close"]),
             split_factor=Decimal(payload["split_factor"]),
+            successor=str(payload.get("successor", "")),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None  # what is not understood accepts nothing, and the day waits
     return move if all(map(is_price, (move.previous, move.close, move.split_factor))) else None
 
 
-def undo_each_other(moves: Sequence[Move]) -> bool:
-    """Whether `moves`, of one symbol and in order, lead back to where they began, to a tenth.
+def standing_moves(moves: Sequence[Move]) -> tuple[Move, ...]:
+    """Those of `moves`, of one symbol and in order, that make a later close incomparable with an earlier one.
 
-    A wrong close, or a split factor on the wrong date, moves a series there and back: what comes after it compares with
-    the baseline as if it had not been.
+    A wrong close, or a split factor on the wrong date, moves a series there and back: where moves lead back to where
+    they began, to a tenth, what comes after them compares as if they had not been. Two closes of different names are
+    comparable only with evidence, whatever else moved.
     """
     ratio = _ONE
-    for move in moves:
+    within = [move for move in moves if not move.successor]
+    for move in within:
         ratio = metrics.CONTEXT.multiply(ratio, move.ratio)
-    return len(moves) > 1 and abs(metrics.CONTEXT.subtract(ratio, _ONE)) <= _BACK_AGAIN
+    undo_each_other = len(within) > 1 and abs(metrics.CONTEXT.subtract(ratio, _ONE)) <= _BACK_AGAIN
+    return tuple(move for move in moves if move.successor or not undo_each_other)
 
 
 def without_accepted(moves: Iterable[Move], accepted: Iterable[Move]) -> tuple[Move, ...]:

@@ -1,19 +1,18 @@
 """One answer of one source, arranged for looking up: closes, splits, renamed symbols, unlikely moves. Pure."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
 from core import metrics
-from core.moves import Move
+from core.moves import LARGEST_MOVE, LARGEST_MOVE_AT_A_RENAME, Move
 from core.prices.source import ONE, Answer, Close, MalformedError, is_price
+from core.renames import JoinedCloses, join
 from core.symbol_changes import SymbolChange, names_of
 
 NO_CLOSES: Mapping[date, Close] = {}
-# Closes of one company, revised or of two sources, differ by less; those of two companies are so near by chance only.
-_NEAR = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +38,15 @@ class History:
         *,
         is_taken_at_its_word: bool = False,
         least_rest: timedelta = timedelta(0),
-        quoted: Mapping[str, tuple[SymbolChange, ...]] | None = None,
+        joined: Mapping[str, JoinedCloses] | None = None,
     ) -> None:
         """Takes from `answer` nothing later than `last`, whatever the source sent.
 
         `least_rest` is how long the source asks to be left alone after an answer that lacks something.
-        `quoted` tells under which names the closes of renamed symbols stood in the source's own answer.
+        `joined` holds how the closes of renamed symbols were put together.
         """
         self._last = last
-        self._quoted = quoted or {}
+        self._joined = joined or {}
         self.source = answer.source
         self.is_taken_at_its_word = is_taken_at_its_word
         self.least_rest = least_rest
@@ -100,6 +99,18 @@ class History:
             return None
         return TracedClose(baseline, close, self.split_factor(symbol, baseline_date, day), self._quoted_as(symbol, day))
 
+    def shows_closure(self, day: date, benchmark: str, symbols: Iterable[str]) -> bool:
+        """Whether the exchange was closed on `day`, though the calendar expected a session.
+
+        No symbol has a close on it, and the benchmark has one before and one after. Where the source has no close of
+        the benchmark at all, those of `symbols` count in its place.
+        """
+        asked = [self._closes.get(symbol, NO_CLOSES) for symbol in (benchmark, *symbols)]
+        if any(day in closes for closes in asked):
+            return False
+        known = asked[:1] if asked[0] else asked
+        return any(min(closes) < day < max(closes) for closes in known if closes)
+
     def has_close_from(self, symbol: str, day: date) -> bool:
         """Whether there is a close of `symbol` on `day` or later."""
         return any(known >= day for known in self._closes.get(symbol, NO_CLOSES))
@@ -117,7 +128,7 @@ class History:
         return sum(known > day for known in self._closes.get(symbol, NO_CLOSES))
 
     def moves(self, symbol: str, after: date, until: date) -> list[Move]:
-        """The moves beyond all likelihood from the session `after` up to and including `until`, each once.
+        """The moves that need an operator's approval after the session `after`, up to and including `until`, each once.
 
         There are none in the closes of a source that is taken at its word. Raises MalformedError.
         """
@@ -128,7 +139,7 @@ class History:
         return [move for move in found if after <= move.previous_session and move.session <= until]
 
     def _moves_of(self, symbol: str) -> Iterator[Move]:
-        closes = self._closes.get(symbol, NO_CLOSES)
+        closes, joined = self._closes.get(symbol, NO_CLOSES), self._joined.get(symbol)
         for before, day in pairwise(sorted(closes)):
             move = Move(
                 symbol,
@@ -139,58 +150,55 @@ class History:
                 self._checked(symbol, day, closes[day].price),
                 self._checked(symbol, day, closes[day].split_factor),
             )
-            if move.is_beyond:
+            if joined is not None and any(before < change <= day for change in joined.changes):
+                move = replace(move, successor=joined.names[day])
+                is_proven = not any(before < change <= day for change in joined.unproven)
+                if not is_proven or move.exceeds(LARGEST_MOVE_AT_A_RENAME):
+                    yield move
+            elif move.exceeds(LARGEST_MOVE):
                 yield move
 
     def renamed(
-        self, changes: Mapping[str, tuple[SymbolChange, ...]], baseline_date: date, stored: Mapping[str, Decimal]
+        self,
+        changes: Mapping[str, tuple[SymbolChange, ...]],
+        baseline_date: date,
+        stored: Mapping[str, Mapping[date, Decimal]],
     ) -> "History":
         """The same answer with the closes of renamed symbols under the names that they had on `baseline_date`.
 
-        Providers carry a company's whole history over to its new name, and some keep it under the old one as well.
-        Where the newest name's close at the baseline is the old name's, or the `stored` one where the old name has
-        none, its closes are taken alone, on one share basis; otherwise each name's for the time in which it was in use.
+        `stored` holds the prices by symbol and day that the batch has stored. Raises MalformedError.
         """
         if not changes:
             return self
-        joined = {
-            symbol: self._joined(symbol, since, baseline_date, stored.get(symbol)) for symbol, since in changes.items()
-        }
-        closes = {**self._closes, **{symbol: found for symbol, (found, _) in joined.items()}}
+        sessions = {day for closes in self._closes.values() for day in closes}
+        joined = {}
+        for symbol, since in changes.items():
+            for name in names_of(symbol, changes):
+                for day, close in self._closes.get(name, NO_CLOSES).items():
+                    self._checked(name, day, close.price)
+            joined[symbol] = join(
+                symbol,
+                since,
+                self._closes,
+                baseline_date=baseline_date,
+                stored=stored.get(symbol, {}),
+                sessions=sessions,
+                is_operators_own=self.is_taken_at_its_word,
+            )
         return History(
-            Answer(self.source, self.basis, closes, is_complete=self.is_complete),
+            Answer(
+                self.source,
+                self.basis,
+                {**self._closes, **{name: each.closes for name, each in joined.items()}},
+                is_complete=self.is_complete,
+            ),
             self._last,
             is_taken_at_its_word=self.is_taken_at_its_word,
             least_rest=self.least_rest,
-            quoted={symbol: names for symbol, (_, names) in joined.items()},
+            joined=joined,
         )
 
-    def _joined(
-        self, symbol: str, changes: tuple[SymbolChange, ...], baseline_date: date, stored: Decimal | None
-    ) -> tuple[Mapping[date, Close], tuple[SymbolChange, ...]]:
-        newest = changes[-1].successor
-        old, new = self.close(symbol, baseline_date), self.close(newest, baseline_date)
-        if new is not None and (_is_carried_over(new, stored) if old is None else metrics.is_same_close(old, new)):
-            return self._closes[newest], (SymbolChange(symbol, newest, date.min),)
-        joined: dict[date, Close] = {}
-        begins = [date.min, *(change.date for change in changes)]
-        ends = [*begins[1:], date.max]
-        for name, begin, end in zip(names_of(symbol, {symbol: changes}), begins, ends, strict=True):
-            joined.update(
-                (day, close) for day, close in self._closes.get(name, NO_CLOSES).items() if begin <= day < end
-            )
-        return joined, changes
-
     def _quoted_as(self, symbol: str, day: date) -> str | None:
-        names = [change.successor for change in self._quoted.get(symbol, ()) if change.date <= day]
-        return names[-1] if names else None
-
-
-def _is_carried_over(new: Decimal, stored: Decimal | None) -> bool:
-    """Whether a new name's close at the baseline can be that of the company whose close was stored, if one was.
-
-    Before it was this company's, the name may have been another security's.
-    """
-    if stored is None or metrics.explained_by_split(stored, new) is not None:
-        return True
-    return abs(metrics.CONTEXT.subtract(new, stored)) <= metrics.CONTEXT.multiply(_NEAR, stored)
+        joined = self._joined.get(symbol)
+        name = symbol if joined is None else joined.names.get(day, symbol)
+        return None if name == symbol else name

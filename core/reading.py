@@ -30,6 +30,7 @@ from db.records import (
     Pick,
     PickCheckpointMetric,
     WaitingDay,
+    baseline_date_in,
 )
 
 
@@ -212,7 +213,8 @@ async def batch_detail(services: Services, run_date: date | None = None) -> Batc
         origin=origin_of(batch, services.rules, services.calendar),
         source=opened.get("source"),
         basis=opened.get("basis"),
-        baseline_date=services.calendar.previous_session(batch.run_date),
+        baseline_date=baseline_date_in(opened.get("baseline_date"), batch.run_date)
+        or services.calendar.previous_session(batch.run_date),
         sessions=_sessions(services, batch.run_date),
         picks=picks,
         days=tuple(_day(day, by_day.get(day.id, {}), told.get(day.checkpoint_date.isoformat(), {})) for day in days),

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from core.price_history import History
 from core.prices.day_cache import DayCache
@@ -68,7 +68,7 @@ class _Asking:
             for name in names_of(symbol, changed)
         }
         newest = max(max(week.open_days, default=week.baseline_date) for week in weeks)
-        first = min(self._asked_from(week) for week in weeks)
+        first = min(week.asked_from for week in weeks)
         last = min(self.rules.last_due_session(self.calendar, self.now), newest + _EVIDENCE_SPAN)
         try:
             answer = await self.source.closes(sorted(symbols), first, last)
@@ -87,11 +87,6 @@ class _Asking:
                 f"The price source {self.source.name} failed: {type(exc).__name__}.",
                 "The log has the details; update or replace it.",
             ) from exc
-
-    def _asked_from(self, week: Week) -> date:
-        if week.batch is not None or week.asked_from is None or is_taken_at_its_word(self.source):
-            return week.baseline_date
-        return week.asked_from
 
     def changes_of(self, week: Week) -> Mapping[str, tuple[SymbolChange, ...]]:
         """What became of the week's renamed symbols between its baseline and the exchange's date now."""

@@ -3,12 +3,12 @@
 The rules are those for writing, waiting and giving up; nothing here does I/O.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from core.moves import Move, undo_each_other, without_accepted
+from core.moves import Move, standing_moves, without_accepted
 from core.picks.source import Account, PickDraft
 from core.price_history import History
 from core.prices.source import PriceSourceError, RateLimitedError
@@ -18,6 +18,8 @@ from core.valuation import ComputedDay, MissingCloses, Opening, open_week, value
 from db.records import ActiveBatch, Batch, Pick
 
 CLOSES_SINCE_STOPPED = 3
+# In sessions: from 11 to 14 September 2001, the longest since 1933.
+LONGEST_CLOSURE = 4
 
 
 @dataclass(slots=True)
@@ -26,8 +28,12 @@ class Week:
 
     `open_before` is when the week may no longer be opened; None where an operator opens it late.
     `tried` holds, for days that were tried before, the symbols that had no close when the answers were looked at last.
-    `asked_from` is the session before the baseline, for a week that opens by itself: its baseline is looked at too.
+    `opens_by_itself` has the move into its baseline checked; an operator who opens a week has looked at it.
+    `baseline_candidates` are the last sessions before a week that is to be opened, the newest first, as the calendar
+    has them; `closures_seen` those that a response of before showed as closed, `closures_to_confirm` those that only
+    this one did.
     `accepted` are the moves of its symbols that an operator took at their word, `account` how its picks came to be.
+    `written_prices` are those of the batch's computed days by symbol; only renamed symbols are compared with them.
     """
 
     run_date: date
@@ -46,9 +52,13 @@ class Week:
     unopened: Delay | None = None
     open_before: datetime | None = None
     tried: Mapping[date, frozenset[str]] = field(default_factory=dict)
-    asked_from: date | None = None
+    opens_by_itself: bool = False
+    baseline_candidates: tuple[date, ...] = ()
+    closures_seen: frozenset[date] = frozenset()
+    closures_to_confirm: frozenset[date] = frozenset()
     accepted: tuple[Move, ...] = ()
     account: Account | None = None
+    written_prices: Mapping[str, Mapping[date, Decimal]] = field(default_factory=dict)
     _doubtful: dict[date, tuple[Move, ...]] = field(default_factory=dict)
     _histories: list[History] = field(default_factory=list)
 
@@ -59,7 +69,7 @@ class Week:
         """The due days of a batch that exists."""
         week = cls(
             run_date=active.batch.run_date,
-            baseline_date=calendar.previous_session(active.batch.run_date),
+            baseline_date=active.baseline_date or calendar.previous_session(active.batch.run_date),
             benchmark=active.batch.benchmark_symbol,
             days=tuple(days),
             batch=active.batch,
@@ -85,9 +95,11 @@ class Week:
         days = batch_days(run_date) if with_days else []
         if days and rules.due_at(calendar, days[-1]) > now:  # of a week long past every day is due
             days = [day for day in days if rules.due_at(calendar, day) <= now]
+        candidates = _sessions_before(run_date, calendar)
         week = cls(
             run_date=run_date,
-            baseline_date=calendar.previous_session(run_date),
+            baseline_date=candidates[0],
+            baseline_candidates=candidates,
             benchmark=rules.benchmark,
             days=tuple(days),
             drafts=tuple(drafts),
@@ -107,12 +119,21 @@ class Week:
         return (self.benchmark, *(p.ticker for p in (self.picks or self.drafts)))
 
     @property
-    def stored_prices(self) -> Mapping[str, Decimal]:
-        """The prices at the baseline by symbol; none of a week that is still to be opened."""
+    def asked_from(self) -> date:
+        """The first day whose closes are asked for: what a closure is recognised by begins before the baseline."""
+        return self.baseline_date if self.batch is not None else self.baseline_candidates[-1]
+
+    @property
+    def stored_prices(self) -> Mapping[str, Mapping[date, Decimal]]:
+        """The stored prices by symbol and day, the baseline's among them; none of a week that is still to be opened."""
         if self.batch is None:
             return {}
-        picked = {pick.ticker: pick.initial_price for pick in self.picks}
-        return {self.batch.benchmark_symbol: self.batch.benchmark_initial_price, **picked}
+        initial = {pick.ticker: pick.initial_price for pick in self.picks}
+        initial[self.batch.benchmark_symbol] = self.batch.benchmark_initial_price
+        return {
+            symbol: {**self.written_prices.get(symbol, {}), self.baseline_date: price}
+            for symbol, price in initial.items()
+        }
 
     @property
     def open_days(self) -> list[date]:
@@ -127,7 +148,23 @@ class Week:
     def consult(self, history: History, now: datetime) -> None:
         """Takes from one source's answer what it gives: the opening, then every open day."""
         if self.batch is None:
-            if moves := self._doubtful_baseline(history):
+            baseline_date, closed = self._baseline_in(history)
+            if closed and not history.is_complete:
+                self.unopened = Delay(
+                    WaitCause.CLOSE_MISSING, f"{history.source} may be unfinished and has no close on {_dates(closed)}"
+                )
+                self._histories.append(history)
+                return
+            if not history.is_taken_at_its_word and (unconfirmed := closed - self.closures_seen):
+                self.closures_to_confirm |= unconfirmed
+                self.unopened = Delay(
+                    WaitCause.CLOSE_MISSING,
+                    f"no close on {_dates(unconfirmed)} for {', '.join(self.symbols)} from {history.source}, but later "
+                    "ones; if another response some minutes later shows the same, the exchange was closed",
+                )
+                self._histories.append(history)
+                return
+            if moves := self._doubtful_baseline(history, baseline_date):
                 self.unopened = Delay(
                     WaitCause.DOUBTFUL_MOVE,
                     f"{'; '.join(move.words for move in moves)}; "
@@ -142,18 +179,20 @@ class Week:
                 drafts=self.drafts,
                 pick_source=self.pick_source,
                 benchmark=self.benchmark,
-                baseline_date=self.baseline_date,
+                baseline_date=baseline_date,
                 created_at=now,
             )
             if isinstance(opened, MissingCloses):
+                is_unknown = len(opened.symbols) == len(self.symbols)
+                hint = "; if the exchange was closed, its next close will show that" if is_unknown else ""
                 self.unopened = Delay(
                     WaitCause.CLOSE_MISSING,
-                    f"no close on {self.baseline_date} for {', '.join(opened.symbols)} from {history.source}",
+                    f"no close on {baseline_date} for {', '.join(opened.symbols)} from {history.source}{hint}",
                 )
                 self._histories.append(history)
                 return
             self._histories.clear()  # of sources that did not open it, perhaps on another basis
-            self.opening, self.unopened = opened, None
+            self.opening, self.unopened, self.baseline_date = opened, None, baseline_date
             self.batch, self.picks, self.basis = opened.batch, opened.picks, opened.basis
         if history.basis != self.basis:
             return
@@ -169,19 +208,30 @@ class Week:
 
     def _doubtful_on_the_way(self, history: History, day: date) -> tuple[Move, ...]:
         """The moves up to `day` that nobody accepted, without those of a symbol that undo each other."""
-        found: list[Move] = []
-        for symbol in self.symbols:
-            moves = without_accepted(history.moves(symbol, self.baseline_date, day), self.accepted)
-            if not undo_each_other(moves):
-                found += moves
-        return tuple(found)
+        return tuple(
+            move
+            for symbol in self.symbols
+            for move in standing_moves(without_accepted(history.moves(symbol, self.baseline_date, day), self.accepted))
+        )
 
-    def _doubtful_baseline(self, history: History) -> tuple[Move, ...]:
-        """The moves into the baseline, where no operator has said a word by opening the week himself."""
-        if self.asked_from is None:
+    def _baseline_in(self, history: History) -> tuple[date, frozenset[date]]:
+        """The last session before the week as `history` shows it, and the later days that it shows as closed."""
+        closed: set[date] = set()
+        for day in self.baseline_candidates:
+            if not history.shows_closure(day, self.benchmark, self.symbols):
+                return day, frozenset(closed)
+            closed.add(day)
+        return self.baseline_date, frozenset()
+
+    def _doubtful_baseline(self, history: History, baseline_date: date) -> tuple[Move, ...]:
+        """The moves into the baseline of a week that opens by itself."""
+        if not self.opens_by_itself:
             return ()
         return tuple(
-            move for symbol in self.symbols for move in history.moves(symbol, self.asked_from, self.baseline_date)
+            move
+            for symbol in self.symbols
+            for move in history.moves(symbol, date.min, baseline_date)
+            if move.session == baseline_date
         )
 
     def conclude(
@@ -250,8 +300,8 @@ class Week:
         is_seen_before = frozenset(missing) <= self.tried.get(day, frozenset())
         is_complete = all(history.is_complete for history in whole)
         may_skip = is_complete and (is_seen_before or all(history.is_taken_at_its_word for history in whole))
-        is_passed_over = any(history.has_close_after(self.benchmark, day) for history in whole)
-        if may_skip and is_passed_over and len(missing) == len(self.symbols):
+        is_closed = any(history.shows_closure(day, self.benchmark, self.symbols) for history in whole)
+        if may_skip and is_closed and len(missing) == len(self.symbols):
             return SkippedDay(day, SkipReason.BENCHMARK_HAS_NO_CLOSE, self.symbols, sources)
         if not any(history.has_close_from(self.benchmark, day) for history in whole):
             return Delay(WaitCause.SOURCE_BEHIND, f"{', '.join(sources)} has no {self.benchmark} close from {day} on")
@@ -284,6 +334,21 @@ class Week:
                     return {}
                 stopped[symbol] = max(last, stopped.get(symbol, last))
         return stopped
+
+
+def _sessions_before(run_date: date, calendar: TradingCalendar) -> tuple[date, ...]:
+    """The last sessions before a week by the calendar, the newest first, as far as it goes."""
+    found = [calendar.previous_session(run_date)]
+    while len(found) <= LONGEST_CLOSURE:
+        try:
+            found.append(calendar.previous_session(found[-1]))
+        except ValueError:
+            break  # the calendar begins here
+    return tuple(found)
+
+
+def _dates(days: Iterable[date]) -> str:
+    return ", ".join(day.isoformat() for day in sorted(days))
 
 
 def _failure(failures: Sequence[PriceSourceError]) -> Delay | None:

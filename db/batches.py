@@ -17,6 +17,7 @@ from db.records import (
     DayExcess,
     MissedWeek,
     Pick,
+    baseline_date_in,
 )
 from db.rows import RUN_DATE_PATH, record_row
 from db.statements import load
@@ -121,14 +122,16 @@ async def picks(connection: AsyncConnection[Any], batch_ids: Iterable[UUID]) -> 
 async def active(connection: AsyncConnection[Any]) -> list[ActiveBatch]:
     """Every batch that still lacks days, oldest first."""
     cursor = await connection.execute(_SQL["active"])
+    rows = await cursor.fetchall()
     return [
         ActiveBatch(
             batch=Batch(id_, created_at, run_date, symbol, price, BatchStatus(status)),
             written=frozenset(written),
             source=source or "",
             basis=basis or "",
+            baseline_date=baseline_date_in(baseline, run_date),
         )
-        for id_, created_at, run_date, symbol, price, status, written, source, basis in await cursor.fetchall()
+        for id_, created_at, run_date, symbol, price, status, written, source, basis, baseline in rows
     ]
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
@@ -74,6 +75,26 @@ async def metrics_of_batch(connection: AsyncConnection[Any], batch_id: UUID) -> 
     async with connection.cursor(row_factory=record_row(PickCheckpointMetric)) as cursor:
         await cursor.execute(_SQL["metrics_of_batch"], {"batch_id": batch_id})
         return await cursor.fetchall()
+
+
+async def written_prices(
+    connection: AsyncConnection[Any], batch_ids: Sequence[UUID]
+) -> dict[UUID, dict[str, dict[date, Decimal]]]:
+    """The prices of computed days by batch, symbol and day, on the share basis of the batch's baseline."""
+    found: dict[UUID, dict[str, dict[date, Decimal]]] = {}
+    cursor = await connection.execute(_SQL["written_prices"], {"batch_ids": list(batch_ids)})
+    async for batch_id, symbol, day, price in cursor:
+        found.setdefault(batch_id, {}).setdefault(symbol, {})[day] = price
+    return found
+
+
+async def closures(
+    connection: AsyncConnection[Any], days: Sequence[date], symbols: int
+) -> tuple[frozenset[date], frozenset[date]]:
+    """Those of `days` that are sessions by a stored close, and those on which a response had none of `symbols`."""
+    cursor = await connection.execute(_SQL["closures"], {"days": list(days), "symbols": symbols})
+    rows = await cursor.fetchall()
+    return frozenset(row[0] for row in rows if row[1]), frozenset(row[0] for row in rows if row[2])
 
 
 async def waiting(connection: AsyncConnection[Any]) -> list[WaitingDay]:

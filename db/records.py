@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
+
+_LONGEST_BEFORE_A_WEEK = timedelta(days=14)
 
 
 class BatchStatus(StrEnum):
@@ -92,12 +94,25 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ActiveBatch:
-    """A batch that still lacks days: the days it has, and the source and basis that opened it."""
+    """A batch that still lacks days: the days it has, and the source, basis and baseline that opened it.
+
+    Without a `baseline_date`, it is the calendar's last session before the week.
+    """
 
     batch: Batch
     written: frozenset[date]
     source: str
     basis: str
+    baseline_date: date | None = None
+
+
+def baseline_date_in(text: object, run_date: date) -> date | None:
+    """The baseline date that an event tells of a week; None for anything but a date shortly before it."""
+    try:
+        found = date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and timedelta(0) < run_date - found <= _LONGEST_BEFORE_A_WEEK else None
 
 
 @dataclass(frozen=True, slots=True)

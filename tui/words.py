@@ -129,8 +129,10 @@ def move_words(move: "Move") -> Text:
     percent = formats.percent(metrics.return_pct(_ONE, move.ratio))
     split = "without a split" if move.split_factor == _ONE else f"beyond its split by {move.split_factor:f}"
     sessions = f"{formats.day_and_month(move.previous_session)} to {formats.day_and_month(move.session)}"
+    renamed = f"as {clean(move.successor, limit=10)}  " if move.successor else ""
     return Text.assemble(
-        literal(move.symbol, limit=10, style="strong"), f"  {move.previous:f}", (" → ", "quiet"), f"{move.close:f}  ",
+        literal(move.symbol, limit=10, style="strong"), f"  {move.previous:f}", (" → ", "quiet"),
+        f"{move.close:f}  {renamed}",
         (f"{percent} %", "caution"), (f"\n  {sessions} {move.session.year}, {split}, at ", "quiet"),
         literal(move.source, limit=20, style="quiet"),
     )  # fmt: skip

@@ -3,9 +3,12 @@
 The measure is the return from 252 to 21 sessions before the baseline, P[-21] / P[-252] - 1, split-adjusted.
 Leaving out the last month is the convention of Carhart (1997), "On Persistence in Mutual Fund Performance",
 Journal of Finance 52(1), and of Kenneth French's data library, prior (2-12) return.
+
+Sessions are what the calendar expects, without the days on which no symbol has a close in two responses. A member whose
+closes hold a move that would hold a price is not ranked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,13 +16,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core import metrics
 from core.csv_rows import FileError, FileUnreadableError
 from core.file_at_rest import FileAtRest, UnfinishedFileError
+from core.moves import standing_moves
 from core.picks.check import PICKS_PER_BATCH, check_picks
 from core.picks.source import PickDraft, PickOptions, PicksMalformedError, PicksNotYetError, PicksUnavailableError
 from core.picks.universe import Universe, parse_universe
 from core.plugins import needed
-from core.prices.source import Close, PriceSource, PriceSourceError
+from core.price_history import History
+from core.prices.fallback import FirstAnswer
+from core.prices.source import ONE, PriceSource, PriceSourceError, is_taken_at_its_word
 from db.records import Action
 
 if TYPE_CHECKING:
@@ -29,6 +36,8 @@ LONGEST_LAG = 252
 SHORTEST_LAG = 21
 CLOSES_NEEDED = LONGEST_LAG + 1
 _NAMED_AT_MOST = 10
+# More than the unexpected closures of any year since 1933.
+_SESSIONS_TO_SPARE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +107,18 @@ class MomentumPicks:
                 f" the benchmark aside; momentum needs {PICKS_PER_BATCH}",
                 "Add tickers to the universe.",
             )
-        window = self._window(run_date)
+        sessions = self._sessions(run_date)
         try:
-            answer = await self._prices.closes(sorted(members), window[0], window[-1])
+            history = await self._history(members | {self._benchmark}, sessions)
+            closed = await self._closures(history, members, sessions)
+            window = [day for day in sessions if day not in closed][-CLOSES_NEEDED:]
+            ranking, excluded = rank(members, history, window)
         except PriceSourceError as exc:
             raise PicksUnavailableError(exc.message, exc.remedy) from exc
-        ranking, excluded = rank(members, answer.closes, window)
-        if excluded and not answer.is_complete:
-            named = ", ".join([*excluded][:_NAMED_AT_MOST])
+        if (excluded or closed) and not history.is_complete:
+            named = ", ".join([*excluded, *map(str, closed)][:_NAMED_AT_MOST])
             raise PicksNotYetError(
-                f"{answer.source} may be unfinished and lacks closes of {named}",
+                f"{history.source} may be unfinished and lacks closes of {named}",
                 "They are excluded when it has been unchanged for minutes.",
             )
         note = _excluded_text(excluded)
@@ -126,47 +137,69 @@ class MomentumPicks:
         ]
         return check_picks(drafts, self._benchmark)
 
-    def _window(self, run_date: date) -> list[date]:
-        """The 253 sessions that end with the baseline session, in order."""
-        window: list[date] = []
+    async def _history(self, symbols: frozenset[str], sessions: Sequence[date]) -> History:
+        answer = await self._prices.closes(sorted(symbols), sessions[0], sessions[-1])
+        return History(answer, sessions[-1], is_taken_at_its_word=is_taken_at_its_word(self._prices))
+
+    async def _closures(self, history: History, members: frozenset[str], sessions: Sequence[date]) -> frozenset[date]:
+        """Those of `sessions` on which the exchange was closed; what one response lacks, a second has to lack too."""
+        closed = _closures(history, self._benchmark, members, sessions)
+        if not closed or history.is_taken_at_its_word:
+            return closed
+        # One symbol with closes is enough to see whether the provider has the day by now.
+        asked = next(
+            (symbol for symbol in (self._benchmark, *sorted(members)) if history.last_session(symbol)), self._benchmark
+        )
+        if isinstance(self._prices, FirstAnswer):
+            self._prices.forget([asked])
+        second = await self._history(frozenset({asked}), sessions)
+        return closed & _closures(second, asked, (), sessions)
+
+    def _sessions(self, run_date: date) -> list[date]:
+        """The sessions up to the baseline by the calendar, in order: some more than the 253 that are needed."""
+        found: list[date] = []
         day = run_date
-        while len(window) < CLOSES_NEEDED:
+        while len(found) < CLOSES_NEEDED + _SESSIONS_TO_SPARE:
             try:
                 day = self._calendar.previous_session(day)
             except ValueError as exc:
                 raise PicksUnavailableError(str(exc), "Choose a later week.") from exc
-            window.append(day)
-        return window[::-1]
+            found.append(day)
+        return found[::-1]
 
 
-def rank(
-    members: frozenset[str], closes: Mapping[str, Mapping[date, Close]], window: Sequence[date]
-) -> tuple[list[Momentum], dict[str, int]]:
-    """The candidates, strongest first and ties by ticker; and how many closes each excluded member has.
+def _closures(history: History, benchmark: str, members: Iterable[str], sessions: Iterable[date]) -> frozenset[date]:
+    asked = tuple(members)
+    return frozenset(day for day in sessions if history.shows_closure(day, benchmark, asked))
 
-    `window` holds the sessions from 252 before the baseline to the baseline; a candidate has a close on each.
+
+def rank(members: frozenset[str], history: History, window: Sequence[date]) -> tuple[list[Momentum], dict[str, str]]:
+    """The candidates, strongest first and ties by ticker; and why each other member is excluded.
+
+    `window` holds the sessions from 252 before the baseline to the baseline. A candidate has a close on each, and no
+    move between the closes it is ranked by that would hold a price. Raises MalformedError.
     """
     candidates = []
     excluded = {}
+    old_day, new_day = window[0], window[-1 - SHORTEST_LAG]
     for ticker in sorted(members):
-        series = closes.get(ticker, {})
-        found = sum(day in series for day in window)
-        if found == CLOSES_NEEDED:
-            candidates.append(_measure(ticker, series, window[0], window[-1 - SHORTEST_LAG]))
+        found = sum(history.has_close(ticker, day) for day in window)
+        if found < CLOSES_NEEDED:
+            excluded[ticker] = f"{found} of {CLOSES_NEEDED} closes"
+        elif moves := standing_moves(history.moves(ticker, old_day, new_day)):
+            excluded[ticker] = f"moved {metrics.return_pct(ONE, moves[0].ratio):+.2f} % on {moves[0].session}"
         else:
-            excluded[ticker] = found
+            candidates.append(_measure(ticker, history, old_day, new_day))
     # The sort is stable and the candidates stand in alphabetical order, so ties go by ticker.
     return sorted(candidates, key=lambda candidate: candidate.growth, reverse=True), excluded
 
 
-def _measure(ticker: str, series: Mapping[date, Close], old_day: date, new_day: date) -> Momentum:
-    splits = Fraction(1)
-    for day, close in series.items():
-        if old_day < day <= new_day and close.split_factor != 1:
-            splits *= Fraction(close.split_factor)
-    old, new = series[old_day].price, series[new_day].price
+def _measure(ticker: str, history: History, old_day: date, new_day: date) -> Momentum:
+    trace = history.trace(ticker, old_day, new_day)
+    assert trace is not None  # a candidate has a close on every session
     # n new shares stand for one old share, so the old price counts for 1/n of itself.
-    return Momentum(ticker, old, new, splits, Fraction(new) * splits / Fraction(old))
+    growth = Fraction(trace.close) * Fraction(trace.split_factor) / Fraction(trace.baseline)
+    return Momentum(ticker, trace.baseline, trace.close, Fraction(trace.split_factor), growth)
 
 
 def _reasoning(ranking: Sequence[Momentum], place: int, window: Sequence[date], note: str) -> str:
@@ -184,9 +217,9 @@ def _text(splits: Fraction) -> str:
     return f"{Decimal(splits.numerator) / splits.denominator:.6g}"
 
 
-def _excluded_text(excluded: Mapping[str, int]) -> str:
+def _excluded_text(excluded: Mapping[str, str]) -> str:
     if not excluded:
         return "None excluded."
-    named = [f"{ticker} ({found} of {CLOSES_NEEDED} closes)" for ticker, found in excluded.items()]
+    named = [f"{ticker} ({reason})" for ticker, reason in excluded.items()]
     more = f" and {len(named) - _NAMED_AT_MOST} more" if len(named) > _NAMED_AT_MOST else ""
     return f"Excluded: {', '.join(named[:_NAMED_AT_MOST])}{more}."

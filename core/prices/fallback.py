@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from core.prices.source import Answer, Basis, PriceSource, PriceSourceError
+from core.prices.day_cache import DayCache
+from core.prices.source import Answer, Basis, PriceSource, PriceSourceError, is_taken_at_its_word
 
 
 class FirstAnswer:
@@ -27,6 +28,18 @@ class FirstAnswer:
     @property
     def settle_delay(self) -> timedelta:
         return max(source.settle_delay for source in self._sources)
+
+    @property
+    def is_taken_at_its_word(self) -> bool:
+        """Whether every source's closes are the operator's own."""
+        return all(is_taken_at_its_word(source) for source in self._sources)
+
+    def forget(self, symbols: Iterable[str]) -> None:
+        """Has sources that keep responses asked again for `symbols`."""
+        wanted = tuple(symbols)
+        for source in self._sources:
+            if isinstance(source, DayCache):
+                source.forget(wanted)
 
     async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
         """The first source's answer that is not an error. Raises the first one's error where each has failed."""

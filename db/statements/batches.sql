@@ -61,13 +61,14 @@ order by id;
 -- name: active
 -- Every batch that still lacks days, with the days it has and how it was priced.
 select b.id, b.created_at, b.run_date, b.benchmark_symbol, b.benchmark_initial_price, b.status,
-       written.dates as written, opened.source, opened.basis
+       written.dates as written, opened.source, opened.basis, opened.baseline_date
 from batches b
 cross join lateral (
     select coalesce(array_agg(c.checkpoint_date), '{}') as dates from checkpoints c where c.batch_id = b.id
 ) written
 left join lateral (
-    select e.payload ->> 'source' as source, e.payload ->> 'basis' as basis
+    select e.payload ->> 'source' as source, e.payload ->> 'basis' as basis,
+           e.payload ->> 'baseline_date' as baseline_date
     from events e
     where e.batch_id = b.id and e.event_type = 'batch_opened'
     limit 1

@@ -28,6 +28,39 @@ join checkpoints c on c.id = m.checkpoint_id
 where c.batch_id = %(batch_id)s
 order by c.checkpoint_date, m.pick_id;
 
+-- name: written_prices
+-- The prices of the computed days of some batches, the benchmark's and the picks'.
+select c.batch_id, b.benchmark_symbol as symbol, c.checkpoint_date, c.benchmark_price as price
+from checkpoints c
+join batches b on b.id = c.batch_id
+where c.batch_id = any(%(batch_ids)s) and c.status = 'computed'
+union all
+select p.batch_id, p.ticker, c.checkpoint_date, m.current_price
+from pick_checkpoint_metrics m
+join checkpoints c on c.id = m.checkpoint_id
+join picks p on p.id = m.pick_id
+where c.batch_id = any(%(batch_ids)s);
+
+-- name: closures
+-- What earlier responses showed of some days: a session, of which closes are stored, or a closure. That is a waiting day
+-- without a close of any symbol, or one that was skipped for that.
+select day,
+       exists (select from checkpoints c where c.checkpoint_date = day and c.status = 'computed') as is_session,
+       exists (
+           select from waiting_days w
+           where w.checkpoint_date = day
+             and case jsonb_typeof(w.evidence -> 'missing')
+                     when 'array' then jsonb_array_length(w.evidence -> 'missing')
+                     else 0
+                 end >= %(symbols)s
+       ) or exists (
+           select from events e
+           where e.event_type = 'checkpoint_skipped'
+             and e.payload ->> 'reason' = 'benchmark_has_no_close'
+             and e.payload ->> 'checkpoint_date' = to_char(day, 'YYYY-MM-DD')
+       ) as is_closure
+from unnest(%(days)s::date[]) as day;
+
 -- name: last_computed
 -- The latest date for which closes are stored.
 select max(checkpoint_date) from checkpoints where status = 'computed';

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.moves import Move, move_in, without_accepted
+from core.moves import LARGEST_MOVE, Move, move_in, standing_moves, without_accepted
 from core.prices.source import is_price
 
 FRIDAY, MONDAY = date(2014, 6, 6), date(2014, 6, 9)
@@ -45,7 +45,7 @@ def move(previous: str, close: str, split_factor: str = "1", **changes: Any) -> 
 def test_a_move_of_more_than_two_fifths_is_not_believed(
     previous: str, close: str, split_factor: str, is_beyond: bool
 ) -> None:
-    assert move(previous, close, split_factor).is_beyond is is_beyond
+    assert move(previous, close, split_factor).exceeds(LARGEST_MOVE) is is_beyond
 
 
 def test_a_move_is_told_in_words() -> None:
@@ -54,6 +54,21 @@ def test_a_move_is_told_in_words() -> None:
     )
     assert "+600.00 %" in move("100", "100", "7").words
     assert move("100", "100", "7").words.endswith("beyond its split by 7 at tiingo")
+
+
+def test_a_move_across_a_rename_names_the_successor() -> None:
+    renamed = move("90", "45", successor="NEW")
+    assert "to 45 on 2014-06-09 as NEW, its new name, without a split" in renamed.words
+    assert move_in(json.loads(json.dumps(renamed.payload()))) == renamed
+
+
+def test_moves_there_and_back_stand_only_across_a_rename() -> None:
+    there, back = move("100", "10"), move("10", "101", session=date(2014, 6, 10))
+    assert standing_moves([there, back]) == ()
+    assert standing_moves([there]) == (there,)
+    renamed = [move("100", "99", successor="NEW"), move("99", "100", session=date(2014, 6, 10), successor="AAPL")]
+    assert standing_moves(renamed) == tuple(renamed)
+    assert standing_moves([there, back, renamed[0]]) == (renamed[0],)
 
 
 @given(moves)

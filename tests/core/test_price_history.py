@@ -100,46 +100,122 @@ def closes_of(found: History) -> list[str]:
     return [str(close) for day in DAYS if (close := found.close("AAA", day)) is not None]
 
 
+STORED = {"AAA": {DAYS[0]: Decimal(100)}}
+
+
+def held_on(found: History) -> list[date]:
+    return [move.session for move in found.moves("AAA", DAYS[0], DAYS[-1])]
+
+
 @pytest.mark.parametrize(
-    ("aaa", "zzz"),
+    ("aaa", "zzz", "is_held"),
     [
-        (series(), series(*WHOLE)),
-        (series(*WHOLE), series(*WHOLE)),
-        (series(*WHOLE[:3]), series(*WHOLE)),
-        (series(*WHOLE[:3]), series(*WHOLE[3:], begin=3)),
-        (series(*WHOLE[:3]), series(*OTHER[:3], *WHOLE[3:])),
-        (series(*WHOLE[:3], *OTHER[3:]), series(*WHOLE)),
-        (series(*WHOLE[:3], *OTHER[3:]), series(*OTHER[:3], *WHOLE[3:])),
+        (series(), series(*WHOLE), False),
+        (series(*WHOLE), series(*WHOLE), False),
+        (series(*WHOLE[:3]), series(*WHOLE), False),
+        (series(*WHOLE[:3]), series(*WHOLE[3:], begin=3), False),
+        (series(*WHOLE[:4]), series(*WHOLE[3:], begin=3), False),
+        (series(*WHOLE[:3], *OTHER[3:]), series(*WHOLE), False),
+        (series(*WHOLE[:3]), series(*OTHER[:3], *WHOLE[3:]), True),
+        (series(*WHOLE[:3], *OTHER[3:]), series(*OTHER[:3], *WHOLE[3:]), True),
+        (series(*WHOLE[:3], *OTHER[3:]), series(*WHOLE[3:], begin=3), True),
+        (series(*WHOLE[:2]), series(*WHOLE[3:], begin=3), False),
     ],
-    ids=["new", "both", "new and begun", "in time", "another's before", "another's after", "another's both"],
-)
-def test_a_renamed_symbol_has_the_closes_of_its_company(aaa: dict[date, Close], zzz: dict[date, Close]) -> None:
-    found = history(AAA=aaa, ZZZ=zzz).renamed(CHANGES, DAYS[0], {"AAA": Decimal(100)})
-    assert closes_of(found) == list(WHOLE)
+    ids=[
+        "new", "both", "new and begun", "in time", "old a day longer", "another's after", "another's before",
+        "another's both", "another's after, in time", "no session between",
+    ],
+)  # fmt: skip
+def test_a_renamed_symbol_has_the_closes_of_its_company(
+    aaa: dict[date, Close], zzz: dict[date, Close], is_held: bool
+) -> None:
+    found = history(AAA=aaa, ZZZ=zzz).renamed(CHANGES, DAYS[0], STORED)
+    assert closes_of(found) == [each for each in WHOLE if each != WHOLE[2] or len(aaa) != 2]
     traced = found.trace("AAA", DAYS[0], DAYS[4])
     assert traced is not None
     assert traced.quoted_as == "ZZZ"
     assert found.close("ZZZ", DAYS[4]) == Decimal(104), "and the new name keeps its own"
+    assert held_on(found) == ([DAYS[3]] if is_held else [])
 
 
-@pytest.mark.parametrize(
-    ("new", "is_taken"),
-    [
-        ("100", True),
-        ("100.9", True),
-        ("99.1", True),
-        ("50", True),
-        ("33.333", True),
-        ("102", False),
-        ("88", False),
-        ("53", False),
-    ],
-)
-def test_a_new_name_alone_is_believed_if_its_baseline_can_be_the_stored_one(new: str, is_taken: bool) -> None:
+def test_an_old_name_that_lacks_the_last_session_before_the_change_is_held() -> None:
+    found = history(AAA=series(*WHOLE[:2]), ZZZ=series(*WHOLE[3:], begin=3), SPY=series(*WHOLE))
+    assert held_on(found.renamed(CHANGES, DAYS[0], STORED)) == [DAYS[3]]
+    found = history(AAA=series(*WHOLE[:3]), ZZZ=series(*WHOLE[4:], begin=4), SPY=series(*WHOLE))
+    assert held_on(found.renamed(CHANGES, DAYS[0], STORED)) == [DAYS[4]]
+
+
+@pytest.mark.parametrize("new", ["100.9", "99.1", "50", "33.333", "75", "80", "90", "102", "88", "53"])
+def test_a_new_name_alone_needs_the_stored_baseline(new: str) -> None:
+    """A simple ratio to it, as of a split, is no proof: the name may have been another company's."""
     answer = history(ZZZ=series(new, "1", "1", "1", "1"))
-    found = answer.renamed(CHANGES, DAYS[0], {"AAA": Decimal(100)})
-    assert (found.trace("AAA", DAYS[0], DAYS[4]) is not None) is is_taken
-    assert answer.renamed(CHANGES, DAYS[0], {}).trace("AAA", DAYS[0], DAYS[4]) is not None, "nothing says otherwise"
+    assert answer.renamed(CHANGES, DAYS[0], STORED).trace("AAA", DAYS[0], DAYS[4]) is None
+    assert answer.renamed(CHANGES, DAYS[0], {}).trace("AAA", DAYS[0], DAYS[4]) is None, "of a week still to be opened"
+    own = history(ZZZ=series(new, "1", "1", "1", "1"), is_taken_at_its_word=True)
+    assert own.renamed(CHANGES, DAYS[0], {}).trace("AAA", DAYS[0], DAYS[4]) is not None
+    assert own.renamed(CHANGES, DAYS[0], STORED).trace("AAA", DAYS[0], DAYS[4]) is None
+
+
+def test_a_day_without_proof_still_has_its_close_so_that_nothing_is_given_up() -> None:
+    found = history(ZZZ=series("88", "1", "1", "1", "1")).renamed(CHANGES, DAYS[0], STORED)
+    assert [found.has_close("AAA", day) for day in DAYS[:5]] == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize("old_is_kept", [True, False])
+def test_shared_closes_in_one_ratio_show_a_split_that_the_old_name_does_not_have(old_is_kept: bool) -> None:
+    """90, 93 and 96 of the old name, stored or sent, are 60, 62 and 64 on the new share basis of 3:2."""
+    before = ("90", "93", "96")
+    stored = {"AAA": {day: Decimal(price) for day, price in zip(DAYS, before, strict=False)}}
+    zzz = series("60", "62", "64", "66", "68")
+    found = history(AAA=series(*before) if old_is_kept else {}, ZZZ=zzz).renamed(CHANGES, DAYS[0], stored)
+    assert found.trace("AAA", DAYS[0], DAYS[3]) == TracedClose(Decimal(60), Decimal(66), Decimal(1), "ZZZ")
+    assert held_on(found) == []
+
+
+def test_a_ratio_over_two_sessions_is_no_evidence() -> None:
+    changes = {"AAA": (SymbolChange("AAA", "ZZZ", DAYS[2]),)}
+    found = history(AAA=series("90", "93"), ZZZ=series("60", "62", "64"))
+    assert held_on(found.renamed(changes, DAYS[0], {})) == [DAYS[2]]
+
+
+def test_a_split_that_only_one_of_two_names_flags_is_held() -> None:
+    found = history(AAA=series("100", "50*2", "51"), ZZZ=series("100", "50", "51", "52"))
+    assert held_on(found.renamed(CHANGES, DAYS[0], STORED)) == [DAYS[3]]
+
+
+@pytest.mark.parametrize(("close", "is_held"), [("91.8", False), ("91.7", True), ("61.2*1.5", False), ("61.2", True)])
+def test_a_jump_between_two_names_needs_a_factor_or_an_operator(close: str, is_held: bool) -> None:
+    found = history(AAA=series("100", "101", "102"), ZZZ=series(close, begin=3)).renamed(CHANGES, DAYS[0], STORED)
+    assert held_on(found) == ([DAYS[3]] if is_held else [])
+
+
+def test_stored_prices_are_compared_on_the_share_basis_of_the_baseline() -> None:
+    stored = {"AAA": {DAYS[0]: Decimal(100), DAYS[1]: Decimal(102), DAYS[2]: Decimal(104)}}
+    found = history(ZZZ=series("100", "51*2", "52", "53")).renamed(CHANGES, DAYS[0], stored)
+    assert found.trace("AAA", DAYS[0], DAYS[3]) == TracedClose(Decimal(100), Decimal(53), Decimal(2), "ZZZ")
+
+
+@pytest.mark.parametrize("number", [Decimal("NaN"), Decimal("sNaN"), Decimal(0), Decimal("Infinity")])
+def test_a_number_that_is_no_price_is_not_compared_across_a_rename(number: Decimal) -> None:
+    answer = history(AAA=series(*WHOLE[:3]), ZZZ={**series(*WHOLE), DAYS[1]: Close(number)})
+    with pytest.raises(MalformedError, match=f"ZZZ on {DAYS[1]}"):
+        answer.renamed(CHANGES, DAYS[0], STORED)
+
+
+def test_a_company_that_takes_its_name_back_keeps_the_days_of_the_other() -> None:
+    changes = {"AAA": (SymbolChange("AAA", "ZZZ", DAYS[2]), SymbolChange("ZZZ", "AAA", DAYS[4]))}
+    apart = history(AAA=series(*WHOLE[:2], "", "", *WHOLE[4:]), ZZZ=series(*WHOLE[2:4], begin=2))
+    whole = history(AAA=series(*WHOLE), ZZZ=series(*WHOLE[2:4], begin=2))
+    for answer in (apart, whole):
+        found = answer.renamed(changes, DAYS[0], STORED)
+        assert closes_of(found) == list(WHOLE)
+        assert held_on(found) == []
+    another = history(AAA=series(*WHOLE[:2], *OTHER[2:4], *WHOLE[4:]), ZZZ=series(*WHOLE[2:4], begin=2))
+    assert held_on(another.renamed(changes, DAYS[0], STORED)) == [DAYS[2], DAYS[4]]
+    gone = history(AAA=series(*WHOLE[:2], "", "", *WHOLE[4:]), SPY=series(*WHOLE))
+    found = gone.renamed(changes, DAYS[0], STORED)
+    assert closes_of(found) == [*WHOLE[:2], *WHOLE[4:]]
+    assert held_on(found) == [DAYS[4]]
 
 
 def test_names_before_and_after_a_change() -> None:
@@ -151,7 +227,7 @@ def test_names_before_and_after_a_change() -> None:
     assert found.trace("ZZZ", DAYS[3], DAYS[4]) == TracedClose(Decimal(103), Decimal(104), Decimal(1))
 
 
-def test_a_day_that_the_new_name_lacks_is_not_filled_by_whoever_has_the_old_one() -> None:
+def test_a_day_that_the_new_name_lacks_is_not_filled_by_another_company_with_the_old_one() -> None:
     aaa, zzz = series(*WHOLE[:3], *OTHER[3:]), series(*WHOLE[4:], begin=4)
     found = history(AAA=aaa, ZZZ=zzz).renamed(CHANGES, DAYS[0], {})
     assert found.close("AAA", DAYS[3]) is None

@@ -94,10 +94,11 @@ class Fortnight:
         """
         served = self.provider.quotes
         initial = truth.initial_prices(self.conninfo, self.run_date)
-        assert initial == {symbol: (opened or served)[symbol][BASELINE].close for symbol in initial}
+        baseline = truth.baseline((opened or served)[SYMBOLS[0]], self.run_date)
+        assert initial == {symbol: (opened or served)[symbol][baseline].close for symbol in initial}
         reasons = {**dict.fromkeys(WEEKEND, "market_closed"), **(skipped or {})}
         expected = {
-            day: None if day in reasons else truth.true_day(initial, (told or {}).get(day, served), BASELINE, day)
+            day: None if day in reasons else truth.true_day(initial, (told or {}).get(day, served), baseline, day)
             for day in batch_days(self.run_date)
         }
         stored = truth.stored_days(self.conninfo, self.run_date)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from core.batches import NotPossibleError, open_week
 from tests.fakes import exchange
 from tests.providers import truth
 from tests.providers.fortnight import BASELINE, OVER, PROVIDERS, RUN, SESSIONS, SYMBOLS, living, quiet_market, spell
 from tests.providers.market import (
     ALWAYS,
+    CALENDAR,
     Distortion,
     Spell,
     quotes_of,
@@ -80,6 +82,24 @@ async def test_a_closure_that_the_calendar_did_not_know(conninfo: str, tmp_path:
         fortnight.check({SESSIONS[3]: "benchmark_has_no_close"})
         [skipped] = [told for told in fortnight.told("checkpoint_skipped") if told["reason"] != "market_closed"]
         assert (skipped["symbols"], skipped["sources"]) == (list(SYMBOLS), [name])
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_a_closure_that_was_the_baseline(conninfo: str, tmp_path: Path, name: str) -> None:
+    """The week cannot be opened by itself; with a later close and a second response it is opened at the day before."""
+    market = {symbol: {d: q for d, q in series.items() if d != BASELINE} for symbol, series in quiet_market().items()}
+    async with living(conninfo, tmp_path, [name], market) as fortnight:
+        await fortnight.until(RUN)
+        assert truth.statuses(conninfo) == {}
+        services = fortnight.services
+        picks = await services.require_pick_source().picks(RUN)
+        with pytest.raises(NotPossibleError, match="some minutes later"):
+            await open_week(services, RUN, picks, "file", late=True)
+        fortnight.clock.instant += timedelta(minutes=3)
+        assert (await open_week(services, RUN, picks, "file", late=True)).opened == 1
+        await fortnight.until(OVER)
+        fortnight.check()
+        assert fortnight.told("batch_opened")[0]["baseline_date"] == str(CALENDAR.previous_session(BASELINE))
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

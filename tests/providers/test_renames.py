@@ -1,10 +1,12 @@
 """A pick's ticker is renamed in mid-batch: whatever providers make of it, its closes are those of its company."""
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from core.accepting import accept
 from tests.fakes import exchange
 from tests.providers import truth
 from tests.providers.fortnight import OVER, RUN, SESSIONS, living, quiet_market, spell
@@ -14,8 +16,10 @@ from tests.providers.market import (
     Series,
     Spell,
     quotes_of,
+    split_on,
     unknown,
 )
+from tests.providers.playing import adjusted
 
 CHANGE = SESSIONS[4]
 RENAMED = f"AAA,ZZZ,{CHANGE}\n"
@@ -46,6 +50,9 @@ def renamed_market(how: str) -> dict[str, Series]:
     return market
 
 
+WITHOUT_PROOF = ("the new name was another security", "both at once")
+
+
 @pytest.mark.parametrize("name", ["tiingo", "alpaca"])
 @pytest.mark.parametrize(
     "how",
@@ -60,6 +67,11 @@ async def test_a_ticker_that_is_renamed(conninfo: str, tmp_path: Path, how: str,
         if how == "whole history under the new name":
             moved = Spell(exchange(CHANGE.isoformat(), "06:00"), ALWAYS.last)
             fortnight.provider.distortions.append(Distortion(unknown(["AAA"]), moved))
+        if how in WITHOUT_PROOF:
+            await fortnight.until(SESSIONS[5])
+            assert truth.waiting(conninfo) == dict.fromkeys(SESSIONS[4:6], "doubtful_move")
+            [accepted] = await accept(fortnight.services, RUN, "an operator")
+            assert (accepted.symbol, accepted.session, accepted.successor) == ("AAA", CHANGE, "ZZZ")
         await fortnight.until(OVER)
         fortnight.check(told=dict.fromkeys(SESSIONS, truly), opened=truly)
         assert fortnight.told("symbol_renamed") == [{"symbol": "AAA", "successor": "ZZZ", "source": name}]
@@ -71,6 +83,28 @@ async def test_a_ticker_that_is_renamed(conninfo: str, tmp_path: Path, how: str,
         assert {day for day, quoted_as in quoted.items() if quoted_as} == {str(day) for day in SESSIONS[4:]}
 
 
+@pytest.mark.parametrize("factor", [Decimal("1.5"), Decimal(2), Decimal("0.1")])
+@pytest.mark.parametrize("drops_old_name", [True, False])
+async def test_a_rename_with_a_split_where_the_old_name_stays_as_it_was(
+    conninfo: str, tmp_path: Path, factor: Decimal, drops_old_name: bool
+) -> None:
+    """The provider adjusts the new name's closes for the split and leaves the old name's unadjusted."""
+    truly = quiet_market()
+    truly["AAA"] = split_on(truly["AAA"], CHANGE, factor)
+    new = adjusted(truly)["AAA"]
+    market = {**truly, "AAA": {day: quote for day, quote in truly["AAA"].items() if day < CHANGE}, "ZZZ": new}
+    async with living(conninfo, tmp_path, ["alpaca"], market, changes=RENAMED) as fortnight:
+        renamed = Spell(exchange(CHANGE.isoformat(), "06:00"), ALWAYS.last)
+        fortnight.provider.distortions.append(
+            Distortion(unknown(["ZZZ"]), Spell(ALWAYS.first, exchange(CHANGE.isoformat(), "06:00")))
+        )
+        if drops_old_name:
+            fortnight.provider.distortions.append(Distortion(unknown(["AAA"]), renamed))
+        await fortnight.until(OVER)
+        after = {**truly, "AAA": new}
+        fortnight.check(told=dict.fromkeys(SESSIONS[4:], after) | dict.fromkeys(SESSIONS[:4], truly), opened=truly)
+
+
 async def test_a_new_name_whose_old_closes_are_of_another_security_is_not_believed(
     conninfo: str, tmp_path: Path
 ) -> None:
@@ -79,7 +113,8 @@ async def test_a_new_name_whose_old_closes_are_of_another_security_is_not_believ
     async with living(conninfo, tmp_path, ["tiingo"], market, changes=RENAMED) as fortnight:
         spelt = spell(CHANGE, "06:00", SESSIONS[7], "09:00")
         fortnight.provider.distortions.append(Distortion(unknown(["AAA"]), spelt))
-        await fortnight.until(SESSIONS[5])
-        assert set(truth.waiting(conninfo)) == {*SESSIONS[4:6]}
+        await fortnight.until(SESSIONS[7], "12:00")
+        assert truth.waiting(conninfo) == dict.fromkeys(SESSIONS[4:7], "doubtful_move"), "the old name is back"
+        await accept(fortnight.services, RUN, "an operator")
         await fortnight.until(OVER)
         fortnight.check(told=dict.fromkeys(SESSIONS, truly), opened=truly)

@@ -1,6 +1,6 @@
 """What has to be stored, worked out with fractions from what a provider told, and what is stored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -39,6 +39,27 @@ def true_day(initial: Mapping[str, Decimal], told: Told, baseline: date, day: da
             for ticker in tickers
         },
     )
+
+
+def company(told: Told, names: Sequence[tuple[str, date]]) -> Series:
+    """The quotes of a company by its names, each with the day from which it has it: each name's in its own time."""
+    ends = [begin for _, begin in names[1:]] + [date.max]
+    return {
+        day: quote
+        for (name, begin), end in zip(names, ends, strict=True)
+        for day, quote in told[name].items()
+        if begin <= day < end
+    }
+
+
+def baseline(benchmark: Series, run_date: date) -> date:
+    """The last session before a week: a session is a day on which the benchmark has a close."""
+    return max(day for day in benchmark if day < run_date)
+
+
+def growth(series: Series, before: date, day: date) -> Fraction:
+    """What one share of an earlier day is worth later, per unit of what it was worth."""
+    return _value(series[before].close, series, before, day)[0] / Fraction(series[before].close)
 
 
 def _value(initial: Decimal, series: Series, baseline: date, day: date) -> tuple[Fraction, Fraction]:

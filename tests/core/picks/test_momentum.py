@@ -1,9 +1,11 @@
 import csv
 import random
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,14 @@ from hypothesis import strategies as st
 
 from core.picks.momentum import CLOSES_NEEDED, MomentumPicks, rank
 from core.picks.source import PicksMalformedError, PickSource, PicksUnavailableError
+from core.price_history import History
 from core.prices.csv_file import CsvPrices
-from core.prices.source import Answer, Basis, Close, RateLimitedError
+from core.prices.day_cache import DayCache
+from core.prices.fallback import FirstAnswer
+from core.prices.source import Answer, Basis, Close, PriceSource, RateLimitedError
 from core.trading_calendar import TradingCalendar
 from db.records import Action
+from tests.fakes import FixedClock, exchange
 
 REAL_PRICES = Path(__file__).resolve().parents[4] / "shared" / "prices" / "adjusted_2010_2018" / "prices.csv"
 CALENDAR = TradingCalendar()
@@ -23,6 +29,7 @@ MONDAY = date(2024, 1, 8)
 SESSIONS = list(CALENDAR.sessions(date(2022, 1, 1), date(2024, 1, 5)))
 WINDOW = SESSIONS[-CLOSES_NEEDED:]
 OLD_DAY, NEW_DAY = WINDOW[0], WINDOW[-22]
+BEFORE = SESSIONS[-CLOSES_NEEDED - 1]
 
 
 class KnownPrices:
@@ -48,14 +55,30 @@ class KnownPrices:
 
 
 def series(old: str, new: str, splits: Mapping[date, str] | None = None) -> dict[date, Close]:
-    """Closes on every session: `old` up to 252 sessions before the baseline, `new` at 21 before, noise elsewhere."""
-    closes = {day: Close(Decimal("55.55"), Decimal((splits or {}).get(day, "1"))) for day in SESSIONS}
+    """Closes on every session: from `old` 252 sessions before the baseline to `new` at 21 before, noise elsewhere.
+
+    Both are as the source sends them; in between, the closes change by the same amount each session, splits aside.
+    """
+    factors = {day: Decimal(factor) for day, factor in (splits or {}).items()}
+    closes = {day: Close(Decimal("55.55"), factors.get(day, Decimal(1))) for day in SESSIONS}
+    between = [day for day in WINDOW if OLD_DAY <= day <= NEW_DAY]
+    product = prod(factors.get(day, Decimal(1)) for day in between[1:])
+    step, basis = (Decimal(new) * product - Decimal(old)) / (len(between) - 1), Decimal(1)
+    for number, day in enumerate(between):
+        basis *= factors.get(day, Decimal(1)) if number else Decimal(1)
+        price = ((Decimal(old) + step * number) / basis).quantize(Decimal("1e-12"))
+        closes[day] = Close(price, factors.get(day, Decimal(1)))
+    closes[BEFORE] = Close(Decimal(old), closes[BEFORE].split_factor)
     closes[OLD_DAY] = Close(Decimal(old), closes[OLD_DAY].split_factor)
     closes[NEW_DAY] = Close(Decimal(new), closes[NEW_DAY].split_factor)
     return closes
 
 
-def source(directory: Path, universe: str, prices: KnownPrices | CsvPrices) -> MomentumPicks:
+def history(closes: Mapping[str, Mapping[date, Close]], *, is_operators_own: bool = False) -> History:
+    return History(Answer("known", Basis.PRICE, closes), SESSIONS[-1], is_taken_at_its_word=is_operators_own)
+
+
+def source(directory: Path, universe: str, prices: PriceSource) -> MomentumPicks:
     path = directory / "universe.csv"
     path.write_text(universe)
     return MomentumPicks(path, prices, CALENDAR, "SPY")
@@ -90,7 +113,10 @@ async def test_the_two_strongest_are_bought_and_the_weakest_sold(tmp_path: Path)
 async def test_nothing_after_the_baseline_is_asked_for(tmp_path: Path) -> None:
     prices = KnownPrices(FOUR)
     await source(tmp_path, UNIVERSE, prices).picks(MONDAY)
-    assert prices.asked == [(["AAPL", "GM", "T", "ZEN"], date(2023, 1, 4), date(2024, 1, 5))]
+    [(symbols, first, last)] = prices.asked
+    assert symbols == ["AAPL", "GM", "SPY", "T", "ZEN"]
+    assert first < OLD_DAY == date(2023, 1, 4)
+    assert last == date(2024, 1, 5)
     assert CALENDAR.previous_session(MONDAY) == WINDOW[-1] == date(2024, 1, 5)
 
 
@@ -110,14 +136,14 @@ async def test_a_split_between_the_closes_is_no_loss(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("day", "counts"), [(OLD_DAY, False), (NEW_DAY, True), (WINDOW[-21], False)])
 def test_a_split_counts_from_the_day_after_the_older_close_to_that_of_the_newer(day: date, counts: bool) -> None:
-    ranking, _ = rank(frozenset({"X"}), {"X": series("10", "10", {day: "2"})}, WINDOW)
+    ranking, _ = rank(frozenset({"X"}), history({"X": series("10", "10", {day: "2"})}), WINDOW)
     assert ranking[0].growth == (2 if counts else 1)
 
 
 def test_a_split_on_a_day_that_is_no_session_counts() -> None:
     closes = series("10", "10")
     closes[date(2023, 7, 4)] = Close(Decimal(5), Decimal(2))
-    ranking, _ = rank(frozenset({"X"}), {"X": closes}, WINDOW)
+    ranking, _ = rank(frozenset({"X"}), history({"X": closes}, is_operators_own=True), WINDOW)
     assert ranking[0].growth == 2
 
 
@@ -127,7 +153,7 @@ def test_ties_go_by_ticker_and_near_ties_are_none() -> None:
         "A": series("3", "1"),
         "C": series("300000000000", "100000000000.000000000001"),
     }
-    ranking, _ = rank(frozenset(closes), closes, WINDOW)
+    ranking, _ = rank(frozenset(closes), history(closes), WINDOW)
     assert [candidate.ticker for candidate in ranking] == ["C", "A", "B"]
 
 
@@ -201,6 +227,84 @@ async def test_what_the_price_source_says_is_passed_on(tmp_path: Path) -> None:
     assert isinstance(caught.value.__cause__, RateLimitedError)
 
 
+CLOSURE = WINDOW[120]
+
+
+def closed(closes: Mapping[str, Mapping[date, Close]], *days: date) -> dict[str, dict[date, Close]]:
+    return {
+        ticker: {day: close for day, close in series.items() if day not in days} for ticker, series in closes.items()
+    }
+
+
+async def test_a_closure_that_the_calendar_does_not_know_is_no_session(tmp_path: Path) -> None:
+    """The closes 252 and 21 sessions before the baseline are counted without the day on which nobody traded."""
+    prices = KnownPrices(closed(FOUR, CLOSURE))
+    drafts = await source(tmp_path, UNIVERSE, prices).picks(MONDAY)
+    assert [draft.ticker for draft in drafts] == ["ZEN", "AAPL", "GM"]
+    assert f"on {BEFORE}," in drafts[0].reasoning
+    assert f"on {NEW_DAY}." in drafts[0].reasoning
+    assert "None excluded." in drafts[0].reasoning
+    assert [symbols for symbols, _, _ in prices.asked[1:]] == [["SPY"]], "a second response shows the same"
+
+
+async def test_a_closure_takes_a_second_response(tmp_path: Path) -> None:
+    """The first response lacks a day; the second, which is not a kept one, has it."""
+
+    class LacksADayOnce(KnownPrices):
+        async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+            answer = await super().closes(symbols, first, last)
+            return replace(answer, closes=closed(answer.closes, CLOSURE)) if len(self.asked) == 1 else answer
+
+    prices = LacksADayOnce(FOUR)
+    kept = FirstAnswer([DayCache(prices, CALENDAR, FixedClock(exchange("2024-01-08", "09:00")))])
+    momentum = source(tmp_path, UNIVERSE, kept)
+    with pytest.raises(PicksMalformedError, match="252 of 253 closes"):
+        await momentum.picks(MONDAY)
+    assert len(prices.asked) == 2
+
+
+async def test_a_day_that_one_member_traded_is_a_session(tmp_path: Path) -> None:
+    closes = closed(FOUR, CLOSURE) | {"T": FOUR["T"]}
+    with pytest.raises(PicksMalformedError, match="of 4 members 1 have closes"):
+        await source(tmp_path, UNIVERSE, KnownPrices(closes)).picks(MONDAY)
+
+
+async def test_the_operators_own_closes_need_no_second_response(tmp_path: Path) -> None:
+    file = tmp_path / "prices.csv"
+    rows = [
+        f"{day},{ticker},{close.price}" for ticker, of in closed(FOUR, CLOSURE).items() for day, close in of.items()
+    ]
+    file.write_text("\n".join(["date,symbol,close", *rows, ""]), encoding="utf-8")
+    drafts = await source(tmp_path, UNIVERSE, CsvPrices(file)).picks(MONDAY)
+    assert [draft.ticker for draft in drafts] == ["ZEN", "AAPL", "GM"]
+
+
+async def test_a_member_whose_close_moved_too_far_is_excluded_and_named(tmp_path: Path) -> None:
+    """An unflagged 7:1 split would make it the weakest of all."""
+    split_day = WINDOW[100]
+    unflagged = {
+        day: Close((close.price / 7).quantize(Decimal("0.01"))) if day >= split_day else close
+        for day, close in series("100", "150").items()
+    }
+    drafts = await source(tmp_path, UNIVERSE + "BAD\n", KnownPrices(FOUR | {"BAD": unflagged})).picks(MONDAY)
+    assert [draft.ticker for draft in drafts] == ["ZEN", "AAPL", "GM"]
+    assert f"Excluded: BAD (moved -85.69 % on {split_day})." in drafts[0].reasoning
+
+
+@pytest.mark.parametrize(("at", "is_excluded"), [(OLD_DAY, True), (WINDOW[100], False), (NEW_DAY, True)])
+def test_a_single_wrong_close_excludes_a_member_only_where_it_is_ranked_by_it(at: date, is_excluded: bool) -> None:
+    closes = {"X": series("100", "110")}
+    closes["X"][at] = Close(closes["X"][at].price * 10)
+    _, excluded = rank(frozenset(closes), history(closes), WINDOW)
+    assert ("X" in excluded) is is_excluded
+
+
+async def test_a_number_that_is_no_price_is_unavailable(tmp_path: Path) -> None:
+    closes = FOUR | {"T": {**FOUR["T"], CLOSURE: Close(Decimal("NaN"))}}
+    with pytest.raises(PicksUnavailableError, match="T on "):
+        await source(tmp_path, UNIVERSE, KnownPrices(closes)).picks(MONDAY)
+
+
 async def test_a_week_whose_window_lies_before_the_calendar_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PicksUnavailableError, match="1900"):
         await source(tmp_path, UNIVERSE, KnownPrices(FOUR)).picks(date(1900, 6, 4))
@@ -239,7 +343,7 @@ def test_the_ranking_is_that_of_an_oracle_that_adjusts_backwards(seed: int, coun
         expected.append(best)
         del growths[best]
     shuffled = dict(draw.sample(list(closes.items()), len(closes)))
-    ranking, excluded = rank(frozenset(closes), shuffled, WINDOW)
+    ranking, excluded = rank(frozenset(closes), history(shuffled, is_operators_own=True), WINDOW)
     assert [candidate.ticker for candidate in ranking] == expected
     assert all(candidate.growth == adjusted_growth(closes[candidate.ticker]) for candidate in ranking)
     assert excluded.keys() == closes.keys() - set(complete)
