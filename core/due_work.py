@@ -175,7 +175,10 @@ async def weeks_due(services: Services, planned: Plan) -> list[Week]:
     async with services.database.connection() as connection:
         picks = await batches.picks(connection, ids)
         accepted = await accepted_moves(connection, ids)
-    weeks = [Week.of_active(due.active, picks[due.active.batch.id], due.days, services.calendar) for due in planned.due]
+    weeks = [
+        Week.of_active(due.active, picks.get(due.active.batch.id, ()), due.days, services.calendar)
+        for due in planned.due
+    ]
     for due, week in zip(planned.due, weeks, strict=True):
         week.tried = due.missing
         week.accepted = accepted.get(due.active.batch.id, ())

@@ -1,13 +1,17 @@
 """Valuing weeks from the chain of price sources, and handing them on to be written, whole weeks at a time."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import chain
 
 from core.price_history import History
 from core.prices.day_cache import DayCache
 from core.prices.source import (
+    TRY_ANOTHER,
+    Answer,
     MalformedError,
     PriceSource,
     PriceSourceError,
@@ -25,41 +29,31 @@ log = logging.getLogger(__name__)
 WEEKS_IN_A_TRANSACTION = 20
 # Later closes are evidence that a missing one will not come; the longest closure since 1933 was six days.
 _EVIDENCE_SPAN = timedelta(days=60)
-# A provider that answers everything with nonsense is not asked about every week apart.
-_MOST_MALFORMED = 4
+# Bounds the queries that look for malformed symbols: one among 60 takes about seven malformed responses.
+_MOST_MALFORMED = 20
 
 Record = Callable[[Sequence[Week]], Awaitable[None]]
 
 
+class _DefectError(UnavailableError):
+    """The source raised what no price source may raise."""
+
+
 @dataclass(slots=True)
 class _Asking:
-    """One source, and what it is asked as of; `malformed` counts the answers that made no sense."""
+    """One source, and what it is asked as of."""
 
     source: PriceSource
     calendar: TradingCalendar
     rules: Rules
     now: datetime
     changes: SymbolChanges
-    malformed: int = 0
 
-    async def histories(self, weeks: Sequence[Week]) -> Iterable[tuple[Week, History | PriceSourceError]]:
-        """One answer for all of `weeks`, or their failure.
+    async def history(self, weeks: Sequence[Week]) -> History:
+        """The source's closes for all of `weeks`; symbols without a usable response are marked as failed.
 
-        Where the answer makes no sense the weeks are asked about in halves, so that one symbol's nonsense holds up no
-        week but its own.
+        Raises a PriceSourceError if the source fails for every symbol.
         """
-        try:
-            history = await self._ask(weeks)
-        except PriceSourceError as failure:
-            self.malformed += isinstance(failure, MalformedError)
-            may_split = isinstance(failure, MalformedError) and not is_taken_at_its_word(self.source)
-            if not may_split or len(weeks) == 1 or self.malformed > _MOST_MALFORMED:
-                return [(week, failure) for week in weeks]
-            half = len(weeks) // 2
-            return [*await self.histories(weeks[:half]), *await self.histories(weeks[half:])]
-        return [(week, history) for week in weeks]
-
-    async def _ask(self, weeks: Sequence[Week]) -> History:
         symbols = {
             name
             for week in weeks
@@ -70,20 +64,75 @@ class _Asking:
         newest = max(max(week.open_days, default=week.baseline_date) for week in weeks)
         first = min(self._asked_from(week) for week in weeks)
         last = min(self.rules.last_due_session(self.calendar, self.now), newest + _EVIDENCE_SPAN)
-        try:
-            answer = await self.source.closes(sorted(symbols), first, last)
+        failed: dict[str, PriceSourceError] = {}
+        answers = await self._answers(sorted(symbols), {week.benchmark for week in weeks}, first, last, failed)
+        with self._defects():
             return History(
-                answer,
+                Answer(
+                    answers[0].source,
+                    answers[0].basis,
+                    {symbol: closes for answer in answers for symbol, closes in answer.closes.items()},
+                ),
                 last,
                 is_taken_at_its_word=is_taken_at_its_word(self.source),
                 least_rest=least_rest(self.source),
+                failed=failed,
             )
+
+    async def _answers(
+        self,
+        symbols: Sequence[str],
+        benchmarks: Set[str],
+        first: date,
+        last: date,
+        failed: dict[str, PriceSourceError],
+    ) -> Sequence[Answer]:
+        """One response for all `symbols`, or several where it is malformed; adds to `failed` what has none.
+
+        One malformed symbol must not delay weeks that do not hold it, so the others are queried in halves. If the
+        benchmarks alone are malformed too, the fault is the source's. Raises a PriceSourceError without any response.
+        """
+        try:
+            return [await self._ask(symbols, first, last)]
+        except (MalformedError, _DefectError):
+            others = [symbol for symbol in symbols if symbol not in benchmarks]
+            if is_taken_at_its_word(self.source) or not others:
+                raise
+            answers = [await self._ask(sorted(benchmarks), first, last)]
+        malformed, parts = 1, _halves(others)
+        while parts:
+            part = parts.pop()
+            try:
+                answers.append(await self._ask(part, first, last))
+            except PriceSourceError as failure:
+                malformed += 1
+                if not isinstance(failure, MalformedError | _DefectError) or malformed > _MOST_MALFORMED:
+                    failed.update((symbol, failure) for symbol in (*part, *chain.from_iterable(parts)))
+                    break
+                if len(part) == 1:
+                    failed[part[0]] = failure
+                else:
+                    parts += _halves(part)
+        # The closes of one batch-day come from one source, on one basis.
+        for odd in (answer for answer in answers if answer.basis != answers[0].basis):
+            mixed = MalformedError(f"{self.source.name} mixes the bases of its closes.", TRY_ANOTHER)
+            failed.update((symbol, mixed) for symbol in odd.closes)
+        return answers
+
+    async def _ask(self, symbols: Sequence[str], first: date, last: date) -> Answer:
+        with self._defects():
+            return await self.source.closes(symbols, first, last)
+
+    @contextmanager
+    def _defects(self) -> Iterator[None]:
+        """Turns a defect of the source into its failure; the text may hold a key and is only logged."""
+        try:
+            yield
         except PriceSourceError:
             raise
         except Exception as exc:
-            # A defect in one source must not keep the next from being asked; its text may hold a key and is not told.
             log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": self.source.name})
-            raise UnavailableError(
+            raise _DefectError(
                 f"The price source {self.source.name} failed: {type(exc).__name__}.",
                 "The log has the details; update or replace it.",
             ) from exc
@@ -102,8 +151,9 @@ class _Asking:
         return {symbol: since for symbol, since in found.items() if since}
 
     def consult(self, week: Week, history: History) -> None:
-        """Lets `week` take what the answer gives. Raises MalformedError."""
-        week.consult(history.renamed(self.changes_of(week), week.baseline_date, week.stored_prices), self.now)
+        """Lets `week` take what the answer gives. Raises a PriceSourceError, whatever was wrong with it."""
+        with self._defects():
+            week.consult(history.renamed(self.changes_of(week), week.baseline_date, week.stored_prices), self.now)
 
     def forget_questionable(self, weeks: Iterable[Week]) -> None:
         """Has what is missing or not believed asked for anew: the provider may have corrected it by then."""
@@ -148,24 +198,25 @@ async def settle(
     left = list(weeks)
     failures = _Failures(health)
     for source in sources:
-        open_weeks = [week for week in left if not week.is_settled]
+        open_weeks = [week for week in left if not week.is_settled and week.fault is None]
         if not open_weeks:
             break
         asking = _Asking(source, calendar, rules, now, changes)
-        answers = {id(week): answer for week, answer in await asking.histories(open_weeks)}
-        if health is not None and all(isinstance(answer, History) for answer in answers.values()):
+        try:
+            history = await asking.history(open_weeks)
+        except PriceSourceError as failure:
+            for week in open_weeks:
+                failures.add(week, source, failure)
+            continue
+        if health is not None:
             health.succeeded(SourceKind.PRICES, source)
         still_open: list[Week] = []
         for some in _chunks(left):
             if stopping():
                 return
-            for week in some:
-                answer = answers.get(id(week))
+            for week in (week for week in some if not week.is_settled and week.fault is None):
                 try:
-                    if isinstance(answer, PriceSourceError):
-                        raise answer
-                    if answer is not None:
-                        asking.consult(week, answer)
+                    asking.consult(week, history)
                 except PriceSourceError as failure:
                     failures.add(week, source, failure)
             still_open += [week for week in some if not week.is_settled]
@@ -179,6 +230,12 @@ async def settle(
         for week in some:
             week.conclude(failures.of(week), rules, calendar, now)
         await record(some)
+
+
+def _halves(symbols: Sequence[str]) -> list[Sequence[str]]:
+    """`symbols` in two parts of equal size; one part where there is a single symbol."""
+    half = len(symbols) // 2
+    return [part for part in (symbols[:half], symbols[half:]) if part]
 
 
 def _chunks(weeks: Sequence[Week]) -> Iterator[Sequence[Week]]:

@@ -11,8 +11,9 @@ from decimal import Decimal
 from core.moves import Move, undo_each_other, without_accepted
 from core.picks.source import Account, PickDraft
 from core.price_history import History
-from core.prices.source import PriceSourceError, RateLimitedError
+from core.prices.source import PriceSourceError, RateLimitedError, is_price
 from core.rules import Delay, Rules, SkippedDay, SkipReason, WaitCause
+from core.tickers import is_ticker
 from core.trading_calendar import TradingCalendar, batch_days
 from core.valuation import ComputedDay, MissingCloses, Opening, open_week, value_day
 from db.records import ActiveBatch, Batch, Pick
@@ -124,6 +125,21 @@ class Week:
         """Whether no answer can add anything."""
         return self.batch is not None and not self.open_days
 
+    @property
+    def fault(self) -> Delay | None:
+        """Why no source can value the batch: rows that another program wrote and this one never would."""
+        if self.batch is None:
+            return None
+        remedy = f"alpha-monday fail {self.run_date} --reason TEXT closes the batch"
+        if not self.picks:
+            return Delay(WaitCause.BATCH_MALFORMED, f"the batch has no picks; {remedy}")
+        for symbol, price in self.stored_prices.items():
+            if not is_ticker(symbol):
+                return Delay(WaitCause.BATCH_MALFORMED, f"{symbol[:40]!r} is not a ticker; {remedy}")
+            if not is_price(price):
+                return Delay(WaitCause.BATCH_MALFORMED, f"the initial price of {symbol} is out of bounds; {remedy}")
+        return None
+
     def consult(self, history: History, now: datetime) -> None:
         """Takes from one source's answer what it gives: the opening, then every open day."""
         if self.batch is None:
@@ -193,7 +209,9 @@ class Week:
             return
         for day in self.open_days:
             # An outage, limit or refusal proves nothing about the day, whatever the other sources said.
-            decided = self._doubt(day, failures) or _failure(failures) or self._judge(day, rules, calendar, now)
+            decided = (
+                self.fault or self._doubt(day, failures) or _failure(failures) or self._judge(day, rules, calendar, now)
+            )
             if isinstance(decided, SkippedDay):
                 self.skipped[day] = decided
             else:

@@ -32,6 +32,7 @@ _REASONS = {
     "other_basis": "no source of this basis",
     "baseline_missing": "no close at the baseline",
     "doubtful_move": "doubtful move",
+    "batch_malformed": "batch's rows are malformed",
     "too_late": "too late",
     "rate_limited": "source's limit reached",
     "unauthorised": "source refuses the key",

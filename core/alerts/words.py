@@ -27,6 +27,7 @@ _REASONS = {
     "other_basis": "no source of this basis",
     "baseline_missing": "no close at the baseline",
     "doubtful_move": "a doubtful move",
+    "batch_malformed": "the batch's rows are malformed",
     "too_late": "it was too late",
     "rate_limited": "the source's limit is reached",
     "unauthorised": "the source refuses the key",

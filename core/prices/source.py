@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from db.errors import AlphaMondayError
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from core.trading_calendar import TradingCalendar
 
 ONE = Decimal(1)
+TRY_ANOTHER = "The day is tried again; if it lasts, use another price source."
 _PRICE = re.compile(r"[0-9]{1,32}(\.[0-9]{1,32})?", re.ASCII)
-_INTEGER_DIGITS = 12
+INTEGER_DIGITS = 12
 _DECIMAL_DIGITS = 12
-_TOO_LARGE = Decimal(10) ** _INTEGER_DIGITS
+_TOO_LARGE = Decimal(10) ** INTEGER_DIGITS
 
 
 class Basis(StrEnum):
@@ -138,7 +139,7 @@ class MalformedError(PriceSourceError):
     code = "malformed"
 
 
-def is_price(value: object) -> bool:
+def is_price(value: object) -> TypeGuard[Decimal]:
     """Whether `value` is a positive finite decimal of at most 12 integer and 12 decimal digits."""
     if type(value) is not Decimal or not value.is_finite() or not 0 < value < _TOO_LARGE:
         return False
@@ -155,8 +156,8 @@ def parse_price(text: str) -> Decimal:
     if not _PRICE.fullmatch(text):
         raise ValueError(f"not a plain decimal number: {text[:40]!r}")
     whole, _, fraction = text.partition(".")
-    if len(whole.lstrip("0")) > _INTEGER_DIGITS or len(fraction) > _DECIMAL_DIGITS:
-        raise ValueError(f"more than {_INTEGER_DIGITS} integer or {_DECIMAL_DIGITS} decimal digits: {text[:40]!r}")
+    if len(whole.lstrip("0")) > INTEGER_DIGITS or len(fraction) > _DECIMAL_DIGITS:
+        raise ValueError(f"more than {INTEGER_DIGITS} integer or {_DECIMAL_DIGITS} decimal digits: {text[:40]!r}")
     price = Decimal(text)
     if price <= 0:
         raise ValueError(f"not a positive price: {text[:40]!r}")

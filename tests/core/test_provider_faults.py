@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from core.accepting import accept, doubtful_moves
@@ -16,11 +17,13 @@ from core.prices.day_cache import DayCache
 from core.prices.source import Answer, Close, UnavailableError
 from core.services import Services
 from core.symbol_changes import SymbolChangesFile
-from tests.core.world import CALENDAR, FIRST, PICKS, SYMBOLS, World, all_closes
+from tests.core.world import CALENDAR, FIRST, PICKS, SECOND, SYMBOLS, World, all_closes
+from tests.databases import as_superuser
 from tests.fakes import ScriptedPrices, exchange
 
 Closes = Mapping[str, Mapping[date, Close]]
 FRIDAY, MONDAY, TUESDAY, WEDNESDAY = (date(2020, 1, day) for day in (3, 6, 7, 8))
+TUESDAY_AFTER = date(2020, 1, 14)
 SKIPS = "select payload->>'reason' from events where payload->>'reason' <> 'market_closed'"
 WAITING = "select checkpoint_date, cause from waiting_days order by 1"
 
@@ -58,6 +61,78 @@ async def test_a_number_that_is_no_price_keeps_its_week_waiting_and_the_tick_ali
         report, _ = await run_due_work(services)
     assert report.waiting == 1
     assert world.rows(WAITING) == [(MONDAY, "malformed")]
+
+
+@pytest.mark.parametrize(
+    ("price", "factor"),
+    [
+        ("0.4", "0.000000000001"),
+        ("999999999999.999999999999", "999999999999.999999999999"),
+        ("999999999999", "2"),
+        ("100", "-1"),
+    ],
+)
+async def test_a_value_that_cannot_be_stored_delays_the_weeks_of_its_symbol(
+    world: World, price: str, factor: str
+) -> None:
+    closes = all_closes()
+    closes["ZZZ"] = dict(closes["AAA"])
+    world.prices = Trusted(closes)
+    async with world.services() as services:
+        await run_due_work(services)
+        others = tuple(replace(draft, ticker=draft.ticker.replace("AAA", "ZZZ")) for draft in PICKS)
+        world.clock.instant = exchange("2020-01-12")
+        await run_due_work(services)
+        world.clock.instant = exchange("2020-01-13", "09:00")
+        assert (await open_week(services, SECOND, others, "manual")).opened == 1
+        closes["AAA"][TUESDAY_AFTER] = Close(Decimal(price), Decimal(factor))
+        world.clock.instant = exchange("2020-01-14")
+        report, _ = await run_due_work(services)
+    assert report.computed >= 2
+    assert world.rows("select distinct run_date::text from waiting_days join batches on batches.id = batch_id") == [
+        (FIRST.isoformat(),)
+    ]
+    assert ("malformed",) in world.rows("select cause from waiting_days")
+    assert world.rows(
+        "select c.status from checkpoints c join batches b on b.id = batch_id "
+        "where run_date = '2020-01-13' and checkpoint_date = '2020-01-14'"
+    ) == [("computed",)]
+
+
+@dataclass(slots=True)
+class Trusted(ScriptedPrices):
+    """Closes that the operator keeps."""
+
+    is_taken_at_its_word: bool = True
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "",
+        "insert into picks select gen_random_uuid(), id, '../aaa', 'BUY', 'x', 1 from hand_made",
+        "insert into picks select gen_random_uuid(), id, repeat('A', 5000), 'BUY', 'x', 1 from hand_made",
+        "insert into picks select gen_random_uuid(), id, 'AAA', 'BUY', 'x', 1e-40 from hand_made",
+        "insert into picks select gen_random_uuid(), id, 'AAA', 'BUY', 'x', 1e400 from hand_made",
+    ],
+    ids=["no picks", "no ticker", "a long ticker", "a tiny price", "a huge price"],
+)
+async def test_a_batch_that_nobody_could_have_opened_delays_itself_alone(world: World, row: str) -> None:
+    async with world.services() as services:
+        await run_due_work(services)
+        with psycopg.connect(as_superuser(world.conninfo)) as connection:
+            connection.execute("create temporary view hand_made as select * from batches where run_date = '2019-12-30'")
+            connection.execute(
+                "insert into batches (id, run_date, benchmark_symbol, benchmark_initial_price, status) "
+                "values (gen_random_uuid(), '2019-12-30', 'SPY', 100, 'active')"
+            )
+            connection.execute(row.encode())
+        world.clock.instant = exchange("2020-01-07")
+        report, _ = await run_due_work(services)
+    assert report.computed == 2
+    assert set(world.rows("select run_date::text, cause from waiting_days join batches on batches.id = batch_id")) == {
+        ("2019-12-30", "batch_malformed")
+    }
 
 
 async def test_half_an_answer_that_comes_twice_is_no_evidence(world: World) -> None:
