@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from core import metrics
 from core.accepted_moves import accepted_moves
 from core.catch_up import DayDone, Report
 from core.clock import Clock
@@ -71,7 +72,7 @@ class _Rows:
 
     def told_once(self, batch_id: UUID, event_type: EventType, about: str, payload: Mapping[str, Any]) -> None:
         """An event that a batch has once for each symbol and what is told `about` it."""
-        key = (batch_id, event_type, payload["symbol"], about)
+        key = (batch_id, event_type, payload["symbol"], _without_scale(about))
         if key not in self.told:
             self.told.add(key)
             self.event(batch_id, event_type, payload)
@@ -152,6 +153,14 @@ class _Rows:
             EventType.BATCH_COMPLETED,
             {"run_date": week.run_date, "computed": BATCH_DAYS - skipped, "skipped": skipped},
         )
+
+
+def _without_scale(text: str | None) -> str:
+    """`text`, and one text for each number: 25.0 and 25.00 are the same close."""
+    try:
+        return format(metrics.CONTEXT.normalize(Decimal(text or "")), "f")
+    except ArithmeticError:
+        return text or ""  # a name or a date
 
 
 def _evidence(delay: Delay) -> str | None:
@@ -265,7 +274,8 @@ class Recorder:
         existing = [week.batch.id for week in weeks if week.batch and not week.opening]
         locked = {batch.id: batch for batch in await batches.lock(connection, existing)} if existing else {}
         written = await checkpoints.written(connection, existing) if existing else {}
-        rows.told = await events.told_once(connection, existing) if existing else set()
+        told = await events.told_once(connection, existing) if existing else set()
+        rows.told = {(batch_id, kind, symbol, _without_scale(about)) for batch_id, kind, symbol, about in told}
         doubted = [
             week.batch.id for week in weeks if week.batch and any(delay.moves for delay in week.waiting.values())
         ]

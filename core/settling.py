@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from itertools import chain
 
 from core.price_history import History
-from core.prices.day_cache import DayCache
 from core.prices.source import (
     TRY_ANOTHER,
     Answer,
@@ -41,13 +40,14 @@ class _DefectError(UnavailableError):
 
 @dataclass(slots=True)
 class _Asking:
-    """One source, and what it is asked as of."""
+    """One source, and what it is asked as of; `has_answered` says that it did so itself, and not a cache for it."""
 
     source: PriceSource
     calendar: TradingCalendar
     rules: Rules
     now: datetime
     changes: SymbolChanges
+    has_answered: bool = False
 
     async def history(self, weeks: Sequence[Week]) -> History:
         """The source's closes for all of `weeks`; symbols without a usable response are marked as failed.
@@ -121,7 +121,9 @@ class _Asking:
 
     async def _ask(self, symbols: Sequence[str], first: date, last: date) -> Answer:
         with self._defects():
-            return await self.source.closes(symbols, first, last)
+            answer = await self.source.closes(symbols, first, last)
+            self.has_answered |= not answer.is_cached
+        return answer
 
     @contextmanager
     def _defects(self) -> Iterator[None]:
@@ -154,12 +156,6 @@ class _Asking:
         """Lets `week` take what the answer gives. Raises a PriceSourceError, whatever was wrong with it."""
         with self._defects():
             week.consult(history.renamed(self.changes_of(week), week.baseline_date, week.stored_prices), self.now)
-
-    def forget_questionable(self, weeks: Iterable[Week]) -> None:
-        """Has what is missing or not believed asked for anew: the provider may have corrected it by then."""
-        if isinstance(self.source, DayCache):
-            questionable = {symbol for week in weeks for symbol in week.questionable}
-            self.source.forget({name for symbol in questionable for name in self.changes.names(symbol)})
 
 
 @dataclass(slots=True)
@@ -208,7 +204,7 @@ async def settle(
             for week in open_weeks:
                 failures.add(week, source, failure)
             continue
-        if health is not None:
+        if health is not None and asking.has_answered:
             health.succeeded(SourceKind.PRICES, source)
         still_open: list[Week] = []
         for some in _chunks(left):
@@ -223,7 +219,6 @@ async def settle(
             if settled := [week for week in some if week.is_settled]:
                 await record(settled)
         left = still_open
-        asking.forget_questionable(open_weeks)
     for some in _chunks(left):
         if stopping():
             return

@@ -205,7 +205,12 @@ class Week:
     ) -> None:
         """Decides every open day once all sources were asked: skipped with evidence, or left waiting."""
         if self.batch is None:
-            self.unopened = _failure(failures) or self.unopened or Delay(WaitCause.CLOSE_MISSING, "no source was asked")
+            failure = _failure(failures)
+            if self.unopened is not None and self.unopened.moves:
+                # An operator has to see the move, whatever became of the sources after it.
+                self.unopened = replace(self.unopened, retry_after=failure.retry_after if failure else None)
+            else:
+                self.unopened = failure or self.unopened or Delay(WaitCause.CLOSE_MISSING, "no source was asked")
             return
         for day in self.open_days:
             # An outage, limit or refusal proves nothing about the day, whatever the other sources said.
@@ -228,18 +233,6 @@ class Week:
             f"{words}; alpha-monday accept {self.run_date} takes it at its word",
             failure.retry_after if (failure := _failure(failures)) else None,
             moves,
-        )
-
-    @property
-    def questionable(self) -> frozenset[str]:
-        """The symbols whose closes in some answer lack an open day or the baseline, or moved beyond all likelihood."""
-        moved = {move.symbol for moves in self._doubtful.values() for move in moves}
-        return frozenset(moved).union(
-            symbol
-            for history in self._histories
-            for day in (*self.open_days, self.baseline_date)
-            for symbol in self.symbols
-            if not history.has_close(symbol, day)
         )
 
     def _judge(self, day: date, rules: Rules, calendar: TradingCalendar, now: datetime) -> SkippedDay | Delay:

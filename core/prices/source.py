@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -44,12 +44,16 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one source said to one question: dated closes per symbol it knows, and the symbols it does not know."""
+    """What one source said to one question: dated closes per symbol it knows, and the symbols it does not know.
+
+    `is_cached` says that no source was queried for it.
+    """
 
     source: str
     basis: Basis
     closes: Mapping[str, Mapping[date, Close]]
     unknown: frozenset[str] = frozenset()
+    is_cached: bool = field(default=False, compare=False)
 
 
 class PriceSource(Protocol):

@@ -14,7 +14,7 @@ from core.batches import NotPossibleError, open_week
 from core.due_work import due_work, run_due_work
 from core.picks.source import PickDraft, PicksGivenUpError
 from core.prices.day_cache import DayCache
-from core.prices.source import Answer, Close, UnavailableError
+from core.prices.source import Answer, Close, RateLimitedError, UnavailableError
 from core.services import Services
 from core.symbol_changes import SymbolChangesFile
 from tests.core.world import CALENDAR, FIRST, PICKS, SECOND, SYMBOLS, World, all_closes
@@ -232,6 +232,30 @@ async def test_no_week_opens_by_itself_at_an_unlikely_baseline(world: World) -> 
         report, _ = await run_due_work(replace(services, sources=(world.prices, sound)))
         assert report.opened == 1
     assert world.rows("select payload->>'source' from events where event_type = 'batch_opened'") == [("second",)]
+
+
+@pytest.mark.parametrize("wrong", [Decimal("13.0"), Decimal(-1), None])
+async def test_a_baseline_that_the_provider_corrects_opens_the_week(world: World, wrong: Decimal | None) -> None:
+    world.prices = ScriptedPrices(without(["AAA"], [FRIDAY]) if wrong is None else with_close("AAA", FRIDAY, wrong))
+    async with world.services() as services:
+        services = behind_a_cache(world, services)
+        report, _ = await run_due_work(services)
+        assert report.opened == 0
+        world.prices.closes_by_symbol = all_closes()
+        world.clock.instant = exchange("2020-01-06", "09:06")
+        report, _ = await run_due_work(services)
+    assert report.opened == 1
+    assert [symbols for symbols, _, _ in world.prices.questions] == [frozenset(SYMBOLS), frozenset(["AAA"])]
+
+
+async def test_a_failure_after_a_doubtful_baseline_hides_no_cause(world: World) -> None:
+    world.prices = ScriptedPrices(with_close("AAA", FRIDAY, Decimal(1300)))
+    failing = ScriptedPrices({}, name="second", failure=RateLimitedError("slow", "Wait.", timedelta(minutes=9)))
+    async with world.services() as services:
+        report, _ = await run_due_work(replace(services, sources=(world.prices, failing)))
+    delay = report.unopened[FIRST]
+    assert (delay.cause, delay.retry_after) == ("doubtful_move", timedelta(minutes=9))
+    assert "AAA moved" in delay.detail
 
 
 async def test_an_operator_opens_at_whatever_baseline_there_is(world: World) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from core.batches import record_missed
 from core.due_work import due_work, run_due_work
 from core.mixing import MixedPricesError
 from core.picks.source import PickDraft
+from core.prices.source import Close
 from core.services import Services
 from db.embedded import EmbeddedServer
 from db.errors import RowRefusedError
@@ -57,6 +59,25 @@ async def test_a_week_is_written_whole_or_not_at_all(
         with pytest.raises(RowRefusedError):
             await backfill(services, {FIRST: PICKS, THIRD: PICKS})
     assert world.rows() == before
+
+
+async def test_one_close_spelled_in_two_ways_is_one_new_basis(world: World, services: Services) -> None:
+    await run_due_work(services)
+    for day, spelled in (("2020-01-06", "65.055"), ("2020-01-07", "65.05500"), ("2020-01-08", "65.0550")):
+        closes = all_closes()
+        closes["AAA"][date(2020, 1, 3)] = Close(Decimal(spelled))
+        world.prices.closes_by_symbol = closes
+        world.clock.instant = exchange(day)
+        async with world.services(Trusted(closes)) as anew:
+            await run_due_work(anew)
+    assert world.rows("select payload ->> 'answered' from events where event_type = 'price_rebased'") == [("65.055",)]
+
+
+@dataclass(slots=True)
+class Trusted(ScriptedPrices):
+    """Closes that the operator keeps."""
+
+    is_taken_at_its_word: bool = True
 
 
 async def test_two_writers_at_once_write_once(server: EmbeddedServer, template: str, world: World) -> None:

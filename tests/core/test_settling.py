@@ -7,11 +7,13 @@ from decimal import Decimal
 
 import pytest
 
+from core.prices.day_cache import DayCache
 from core.prices.source import Answer, Basis, Close, MalformedError, RateLimitedError, UnavailableError
 from core.settling import settle
+from core.source_health import HealthLog
 from core.weeks import Week
 from tests.core.test_weeks import BASELINE, CALENDAR, MONDAY, RULES, SYMBOLS, week_of
-from tests.fakes import ScriptedPrices, exchange
+from tests.fakes import FixedClock, ScriptedPrices, exchange
 
 NOW = exchange("2026-11-16", "17:00")
 PRICES = {day: Close(Decimal(100)) for day in (BASELINE, MONDAY)}
@@ -87,6 +89,17 @@ async def test_a_provider_of_nothing_but_nonsense_is_not_asked_about_each_week()
     await settle(weeks, [source], CALENDAR, RULES, NOW, unrecorded)
     assert {week.waiting[MONDAY].cause for week in weeks} == {"malformed"}
     assert len(source.asked) == 2
+
+
+async def test_a_cache_that_answers_is_no_success_of_its_source() -> None:
+    source = ScriptedPrices(dict.fromkeys(SYMBOLS, PRICES))
+    clock = FixedClock(NOW)
+    cache = DayCache(source, CALENDAR, clock)
+    first, second = HealthLog(clock, tuple), HealthLog(clock, tuple)
+    await settle([week_of(MONDAY)], [cache], CALENDAR, RULES, NOW, unrecorded, health=first)
+    await settle([week_of(MONDAY)], [cache], CALENDAR, RULES, NOW, unrecorded, health=second)
+    assert len(source.questions) == 1
+    assert (len(first.pending()), len(second.pending())) == (1, 0)
 
 
 async def test_an_outage_is_not_asked_about_twice() -> None:
