@@ -1,6 +1,5 @@
 """Backfill: opening weeks from a file, plus catch-up."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -48,7 +47,7 @@ async def backfill(
     report.unopened.update(too_early)
     left = {run_date: drafts for run_date, drafts in checked.items() if run_date not in too_early}
     opened_by_others: set[date] = set()
-    changes = await asyncio.to_thread(services.symbol_changes.changes)
+    changes = await services.symbol_changes.read()
     while True:
         there = await there_already(services, left)
         work = [

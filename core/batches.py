@@ -1,6 +1,5 @@
 """Opening a week by an operator's word, marking one failed, noting the missed, and how a batch came to be."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -116,7 +115,7 @@ async def open_week(
     else:
         recorder = Recorder(services.database, services.clock, None)
         report = recorder.report
-        changes = await asyncio.to_thread(services.symbol_changes.changes)
+        changes = await services.symbol_changes.read()
         sources = services.require_sources()
         await settle([week], sources, services.calendar, services.rules, now, recorder, changes=changes)
     refuse_unopened(report, run_date)
@@ -173,7 +172,7 @@ async def rehearse(services: Services, weeks: Sequence[Week], now: datetime) -> 
             report.skipped += len(week.skipped) if week.batch else 0
             report.waiting += len(week.waiting)
 
-    changes = await asyncio.to_thread(services.symbol_changes.changes)
+    changes = await services.symbol_changes.read()
     await settle(weeks, sources, services.calendar, services.rules, now, count, changes=changes)
     return report
 

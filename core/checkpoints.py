@@ -1,6 +1,7 @@
 """Writing whole weeks: batches, picks, days, metrics, events and the notification in one transaction, or nothing."""
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -24,8 +25,11 @@ from core.valuation import ComputedDay, Opening
 from core.weeks import Week
 from db import batches, checkpoints, events
 from db.database import Database
+from db.errors import RowRefusedError
 from db.events import EventType
 from db.records import BatchStatus, Checkpoint, CheckpointStatus, PickCheckpointMetric
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -197,7 +201,30 @@ class Recorder:
         self.days: list[DayDone] = []
 
     async def __call__(self, weeks: Sequence[Week]) -> None:
-        """Writes what `weeks` hold in one transaction, in run_date order."""
+        """Writes what `weeks` hold in one transaction, in run_date order.
+
+        A week with a value that the database refuses is delayed, and the others are written without it.
+        """
+        try:
+            await self._record(weeks)
+        except RowRefusedError as refusal:
+            if len(weeks) > 1:
+                for week in weeks:
+                    await self([week])
+                return
+            for week in weeks:
+                log.warning(
+                    "week refused",
+                    extra={
+                        "event": "week_refused",
+                        "run_date": week.run_date.isoformat(),
+                        "problem": refusal.message,
+                    },
+                )
+                week.delay(Delay(refusal.code, refusal.message, is_failure=True))
+            await self._record(weeks)
+
+    async def _record(self, weeks: Sequence[Week]) -> None:
         for week in weeks:
             if week.unopened:
                 self.report.unopened[week.run_date] = week.unopened

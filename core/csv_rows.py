@@ -7,10 +7,11 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from core.daemon_thread import DaemonThread
 from db.errors import AlphaMondayError
 
 Content = TypeVar("Content")
@@ -18,6 +19,7 @@ Content = TypeVar("Content")
 FIRST_YEAR = 1900
 LAST_YEAR = 2100
 _FILE_LIMIT = 256 * 1024 * 1024
+_READ_WITHIN = timedelta(minutes=1)
 _RECENT_NANOSECONDS = 2_000_000_000
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -109,7 +111,15 @@ class CachedFile(Generic[Content]):
         self.path = path
         self._parse = parse
         self._lock = threading.Lock()
+        self._thread = DaemonThread(f"reading {path.name}")
         self._held: tuple[tuple[int, ...], Content] | None = None
+
+    async def read(self) -> Content:
+        """As `content`, in a daemon thread. Raises BlockedError after a minute, as on a mount that does not respond.
+
+        The thread goes on: what it has read by the next call is there then.
+        """
+        return await self._thread.run(_READ_WITHIN, self.content)
 
     def content(self) -> Content:
         """The parsed content; blocks while it reads. Raises `FileError`."""

@@ -1,7 +1,5 @@
 """Doing what is due: load what exists, plan, ask for picks, settle, record. One call is one tick."""
 
-import asyncio
-import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -23,11 +21,13 @@ from core.mixing import refuse_mixing
 from core.opening_tries import NO_PICK_SOURCE, OPENING_FACT, OpeningTry, failed_try, opening_try_in
 from core.pick_accounts import account_of, record_refused_picks
 from core.picks.check import check_picks
+from core.picks.query import query_picks
 from core.picks.source import PicksGivenUpError, PicksNotYetError, PickSourceError, PicksUnavailableError
 from core.prices.source import PriceSourceError, UnavailableError
 from core.rules import Delay
 from core.services import Services
 from core.settling import settle
+from core.source_calls import log_defect
 from core.source_health import HealthLog, SourceKind
 from core.symbol_changes import NO_CHANGES, SymbolChanges
 from core.trading_calendar import monday_of
@@ -35,7 +35,6 @@ from core.weeks import Week
 from db import batches, checkpoints, events, leadership
 from db.errors import AlphaMondayError, DatabaseError
 
-log = logging.getLogger(__name__)
 _draw = random.SystemRandom()  # rests are to differ between processes, whatever seeds they share
 
 
@@ -162,7 +161,7 @@ async def _work(
 async def _read_changes(services: Services) -> SymbolChanges | PriceSourceError:
     """The renamed tickers; an error of a source where their file is wrong, for then no answer can be understood."""
     try:
-        return await asyncio.to_thread(services.symbol_changes.changes)
+        return await services.symbol_changes.read()
     except FileError as exc:
         return UnavailableError(f"Renamed tickers cannot be looked up: {exc.message}", exc.remedy)
 
@@ -194,7 +193,7 @@ async def _week_to_open(
         report.unopened[run_date] = Delay(NO_PICK_SOURCE, "no pick source is set")
         return []
     try:
-        answered = await source.picks(run_date)
+        answered = await query_picks(source, run_date)
         drafts = check_picks(answered, services.rules.benchmark)
     except PickSourceError as exc:
         if isinstance(exc, PicksNotYetError):
@@ -206,10 +205,10 @@ async def _week_to_open(
         retry_after = exc.retry_after if isinstance(exc, PicksUnavailableError) else None
         report.unopened[run_date] = Delay(exc.code, exc.message, retry_after)
         return []
-    except Exception as exc:
-        # A defect in a pick source must not keep due days from being written; its text may hold a key.
-        log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": source.name})
-        failed = f"the pick source {source.name} failed: {type(exc).__name__}"
+    except Exception as exc:  # noqa: BLE001 - a third party's picks may be anything
+        # Picks of another form than the Protocol's must not keep due days from being written.
+        log_defect(source.name, exc)
+        failed = f"the picks of {source.name} cannot be used: {type(exc).__name__}"
         health.failed(SourceKind.PICKS, source, PicksUnavailableError.code, failed)
         report.unopened[run_date] = Delay(PicksUnavailableError.code, failed)
         return []

@@ -1,6 +1,5 @@
 """Valuing weeks from the chain of price sources, and handing them on to be written, whole weeks at a time."""
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,23 +7,24 @@ from datetime import date, datetime, timedelta
 from itertools import chain
 
 from core.price_history import History
+from core.prices.query import query
 from core.prices.source import (
     TRY_ANOTHER,
     Answer,
     MalformedError,
     PriceSource,
     PriceSourceError,
-    UnavailableError,
+    SourceDefectError,
     is_taken_at_its_word,
     least_rest,
 )
 from core.rules import Rules
+from core.source_calls import log_defect
 from core.source_health import HealthLog, SourceKind
 from core.symbol_changes import NO_CHANGES, SymbolChange, SymbolChanges, names_of
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar
 from core.weeks import Week
 
-log = logging.getLogger(__name__)
 WEEKS_IN_A_TRANSACTION = 20
 # Later closes are evidence that a missing one will not come; the longest closure since 1933 was six days.
 _EVIDENCE_SPAN = timedelta(days=60)
@@ -32,10 +32,6 @@ _EVIDENCE_SPAN = timedelta(days=60)
 _MOST_MALFORMED = 20
 
 Record = Callable[[Sequence[Week]], Awaitable[None]]
-
-
-class _DefectError(UnavailableError):
-    """The source raised what no price source may raise."""
 
 
 @dataclass(slots=True)
@@ -94,7 +90,7 @@ class _Asking:
         """
         try:
             return [await self._ask(symbols, first, last)]
-        except (MalformedError, _DefectError):
+        except (MalformedError, SourceDefectError):
             others = [symbol for symbol in symbols if symbol not in benchmarks]
             if is_taken_at_its_word(self.source) or not others:
                 raise
@@ -106,7 +102,7 @@ class _Asking:
                 answers.append(await self._ask(part, first, last))
             except PriceSourceError as failure:
                 malformed += 1
-                if not isinstance(failure, MalformedError | _DefectError) or malformed > _MOST_MALFORMED:
+                if not isinstance(failure, MalformedError | SourceDefectError) or malformed > _MOST_MALFORMED:
                     failed.update((symbol, failure) for symbol in (*part, *chain.from_iterable(parts)))
                     break
                 if len(part) == 1:
@@ -120,22 +116,21 @@ class _Asking:
         return answers
 
     async def _ask(self, symbols: Sequence[str], first: date, last: date) -> Answer:
-        with self._defects():
-            answer = await self.source.closes(symbols, first, last)
-            self.has_answered |= not answer.is_cached
+        answer = await query(self.source, symbols, first, last)
+        self.has_answered |= not answer.is_cached
         return answer
 
     @contextmanager
     def _defects(self) -> Iterator[None]:
-        """Turns a defect of the source into its failure; the text may hold a key and is only logged."""
+        """Turns a response that nothing can be made of into a failure of its source."""
         try:
             yield
         except PriceSourceError:
             raise
         except Exception as exc:
-            log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": self.source.name})
-            raise _DefectError(
-                f"The price source {self.source.name} failed: {type(exc).__name__}.",
+            log_defect(self.source.name, exc)
+            raise SourceDefectError(
+                f"The response of the price source {self.source.name} cannot be used: {type(exc).__name__}.",
                 "The log has the details; update or replace it.",
             ) from exc
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from core.csv_rows import CachedFile, line_error, parse_date, read_rows
+from core.csv_rows import CachedFile, FileUnreadableError, line_error, parse_date, read_rows
+from core.daemon_thread import BlockedError
 from core.tickers import parse_ticker
 
 
@@ -57,6 +58,17 @@ class SymbolChangesFile:
 
     def __init__(self, path: Path | None) -> None:
         self._file = None if path is None else CachedFile(path, parse_changes)
+
+    async def read(self) -> SymbolChanges:
+        """As `changes`, in a daemon thread. Raises `FileError`, also when the file does not respond for a minute."""
+        if self._file is None:
+            return NO_CHANGES
+        try:
+            return await self._file.read()
+        except BlockedError as exc:
+            raise FileUnreadableError(
+                f"cannot read {str(self._file.path)!r}: {exc}", "Look whether its disk or its mount responds."
+            ) from exc
 
     def changes(self) -> SymbolChanges:
         """What the file holds now; blocks while it reads. Raises `FileError`."""

@@ -200,6 +200,14 @@ class Week:
             move for symbol in self.symbols for move in history.moves(symbol, self.asked_from, self.baseline_date)
         )
 
+    def delay(self, why: Delay) -> None:
+        """Leaves the whole week for later."""
+        if self.batch is None or self.opening is not None:
+            self.batch, self.opening, self.unopened = None, None, why
+        else:
+            self.waiting = dict.fromkeys(self.days, why)
+        self.computed, self.skipped = {}, {}
+
     def conclude(
         self, failures: Sequence[PriceSourceError], rules: Rules, calendar: TradingCalendar, now: datetime
     ) -> None:

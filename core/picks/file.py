@@ -1,6 +1,5 @@
 """Picks from a file that the operator keeps: `run_date,ticker,action,reasoning`."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -51,7 +50,7 @@ class FilePicks:
         read and `PicksMalformedError` if its content is wrong, in whichever week.
         """
         try:
-            weeks = await asyncio.to_thread(self._file.content)
+            weeks = await self._file.read()
         except FileUnreadableError as exc:
             raise PicksUnavailableError(exc.message, exc.remedy) from exc
         except FileError as exc:

@@ -5,7 +5,6 @@ Leaving out the last month is the convention of Carhart (1997), "On Persistence 
 Journal of Finance 52(1), and of Kenneth French's data library, prior (2-12) return.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -74,7 +73,7 @@ class MomentumPicks:
         Raises `PicksUnavailableError` if the file cannot be read and `PicksMalformedError` if it is wrong.
         """
         try:
-            return await asyncio.to_thread(self._file.content)
+            return await self._file.read()
         except FileUnreadableError as exc:
             raise PicksUnavailableError(exc.message, exc.remedy) from exc
         except FileError as exc:

@@ -1,6 +1,5 @@
 """Closes from a file that the operator keeps: `date,symbol,close[,split_factor]`."""
 
-import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ class CsvPrices:
         Raises `UnavailableError` if the file cannot be read, and `MalformedError` if its content is wrong.
         """
         try:
-            held = await asyncio.to_thread(self._file.content)
+            held = await self._file.read()
         except FileUnreadableError as exc:
             raise UnavailableError(exc.message, exc.remedy) from exc
         except FileError as exc:

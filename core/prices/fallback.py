@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
+from core.prices.query import query
 from core.prices.source import Answer, Basis, PriceSource, PriceSourceError
 
 
@@ -34,7 +35,7 @@ class FirstAnswer:
         failures: list[PriceSourceError] = []
         for source in self._sources:
             try:
-                return await source.closes(wanted, first, last)
+                return await query(source, wanted, first, last)
             except PriceSourceError as failure:
                 failures.append(failure)
         raise failures[0]

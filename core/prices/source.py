@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from core.trading_calendar import TradingCalendar
 
 ONE = Decimal(1)
+LONGEST_REST = timedelta(days=1)
+LONGEST_MESSAGE = 1000
 TRY_ANOTHER = "The day is tried again; if it lasts, use another price source."
 _PRICE = re.compile(r"[0-9]{1,32}(\.[0-9]{1,32})?", re.ASCII)
 INTEGER_DIGITS = 12
@@ -99,9 +101,13 @@ class PriceOptions:
 
 
 def least_rest(source: PriceSource) -> timedelta:
-    """How long `source` asks to be left alone after an answer that lacks something; zero for most."""
-    rest = getattr(source, "least_rest", None)
-    return rest if isinstance(rest, timedelta) else timedelta(0)
+    """How long `source` asks to be left alone after an answer that lacks something, at most a day; zero for most."""
+    return bounded_rest(getattr(source, "least_rest", None)) or timedelta(0)
+
+
+def bounded_rest(rest: object) -> timedelta | None:
+    """`rest` if it is a duration, from zero to a day: a source must not put off its days for longer."""
+    return min(max(rest, timedelta(0)), LONGEST_REST) if isinstance(rest, timedelta) else None
 
 
 def is_taken_at_its_word(source: PriceSource) -> bool:
@@ -114,15 +120,18 @@ class PriceSourceError(AlphaMondayError):
 
     code = "price_source"
 
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message[:LONGEST_MESSAGE], remedy[:LONGEST_MESSAGE])
+
 
 class RateLimitedError(PriceSourceError):
-    """The source asked to be left alone, for `retry_after` where it said how long."""
+    """The source asked to be left alone, for `retry_after` where it said how long; at most a day."""
 
     code = "rate_limited"
 
     def __init__(self, message: str, remedy: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message, remedy)
-        self.retry_after = retry_after
+        self.retry_after = bounded_rest(retry_after)
 
 
 class UnauthorisedError(PriceSourceError):
@@ -135,6 +144,16 @@ class UnavailableError(PriceSourceError):
     """The source cannot be reached, or failed on its side."""
 
     code = "unavailable"
+
+
+class SourceTimedOutError(UnavailableError):
+    """The source did not respond in time."""
+
+    code = "timed_out"
+
+
+class SourceDefectError(UnavailableError):
+    """The source raised what no price source may raise."""
 
 
 class MalformedError(PriceSourceError):

@@ -19,7 +19,7 @@ from core.picks.source import PickDraft
 from core.prices.source import Close
 from core.services import Services
 from db.embedded import EmbeddedServer
-from db.errors import RowRefusedError
+from db.errors import DatabaseError
 from tests.core.world import COUNTS, FIRST, PICKS, SECOND, THIRD, World, all_closes
 from tests.databases import cloned
 from tests.fakes import ScriptedPrices, exchange
@@ -36,8 +36,8 @@ async def services(world: World) -> AsyncIterator[Services]:
         yield services
 
 
-async def refuse(*_: object, **__: object) -> None:
-    raise psycopg.errors.CheckViolation("refused on purpose")
+async def fail(*_: object, **__: object) -> None:
+    raise psycopg.errors.InternalError_("failed on purpose")
 
 
 @pytest.mark.parametrize("late_statement", ["events.insert", "events.notify"])
@@ -47,16 +47,16 @@ async def test_a_week_is_written_whole_or_not_at_all(
     """A statement after the rows fails: nothing is left, and the next try does all of it."""
     world.clock.instant = exchange("2020-02-03")
     with monkeypatch.context() as broken:
-        broken.setattr(f"db.{late_statement}", refuse)
-        with pytest.raises(RowRefusedError):
+        broken.setattr(f"db.{late_statement}", fail)
+        with pytest.raises(DatabaseError):
             await backfill(services, {FIRST: PICKS, SECOND: PICKS})
     assert world.rows() == []
     assert world.rows(COUNTS) == []
     assert (await backfill(services, {FIRST: PICKS, SECOND: PICKS})).opened == 2
     before = world.rows()
     with monkeypatch.context() as broken:
-        broken.setattr(f"db.{late_statement}", refuse)
-        with pytest.raises(RowRefusedError):
+        broken.setattr(f"db.{late_statement}", fail)
+        with pytest.raises(DatabaseError):
             await backfill(services, {FIRST: PICKS, THIRD: PICKS})
     assert world.rows() == before
 
@@ -219,7 +219,7 @@ async def test_a_defect_of_a_pick_source_keeps_no_day_from_being_written(world: 
         broken = replace(services, pick_source=SlowPicks(world, "09:10", RuntimeError("s3cret")))
         report, _ = await run_due_work(broken)
     assert report.computed + report.skipped == 7
-    assert report.unopened[SECOND].detail == "the pick source slow failed: RuntimeError"
+    assert report.unopened[SECOND].detail == "The pick source slow failed: RuntimeError."
 
 
 async def test_a_clock_that_ran_ahead_of_the_servers_notes_no_monday_as_missed(
