@@ -12,8 +12,8 @@ from psycopg import AsyncConnection
 from core.clock import Clock
 from core.facts import TEXT_LIMIT, count_in, instant_in, text_in
 from core.logs import redacted
-from core.picks.source import PickSource
-from core.prices.source import PriceSource
+from core.picks.source import PickSource, PicksTimedOutError
+from core.prices.source import PriceSource, SourceTimedOutError
 from db import leadership
 from db.errors import AlphaMondayError
 from db.records import SchedulerFact
@@ -45,6 +45,11 @@ class SourceHealth:
     failure_code: str | None = None
     failure: str | None = None
     quota_left: int | None = None
+
+    @property
+    def has_timed_out(self) -> bool:
+        """Whether the last query of it had no response in time."""
+        return self.is_failing and self.failure_code in (SourceTimedOutError.code, PicksTimedOutError.code)
 
 
 class HealthLog:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from core.daemon_thread import DaemonThread
 from core.picks.check import check_picks
 from core.picks.llm_prompt import OWN_WORDS, AnswerError, prompt_for, read_own_words
 from core.picks.source import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 ADDRESS = "https://api.openai.com/v1"
 LONGEST_MODEL = 200
+_READ_WITHIN = timedelta(minutes=1)
 _SOURCE = "pick source 'llm'"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -75,6 +77,7 @@ class LlmPicks:
         self._model = model
         self._market = market
         self._prompt = prompt
+        self._reading = DaemonThread("reading the prompt")
         self._answered: dict[date, AccountedPicks] = {}
         self._turn = asyncio.Lock()
 
@@ -105,7 +108,9 @@ class LlmPicks:
         baseline = self._baseline(run_date)
         benchmark = self._market.benchmark
         await self._closing({benchmark}, baseline)  # no answer is paid for that could not be looked at
-        own_words = OWN_WORDS if self._prompt is None else await asyncio.to_thread(read_own_words, self._prompt)
+        own_words = OWN_WORDS
+        if self._prompt is not None:
+            own_words = await self._reading.run(_READ_WITHIN, read_own_words, self._prompt)
         prompt = prompt_for(run_date, baseline, benchmark, own_words)
 
         async def check(drafts: Sequence[PickDraft]) -> Sequence[PickDraft]:
