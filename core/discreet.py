@@ -15,10 +15,11 @@ from core.logs import redacted
 from core.picks.query import PICKS_WITHIN
 from core.picks.source import PickDraft, PickOptions, PickSource
 from core.prices.around import AroundSource
-from core.prices.query import QUERY_WITHIN
+from core.prices.query import LONGEST_NAME, QUERY_WITHIN
 from core.prices.source import Answer, PriceOptions, PriceSource
 from core.secrets import in_every_form, secrets_of_address
 from db.errors import AlphaMondayError
+from db.text import storable
 
 
 class DiscreetPrices(AroundSource):
@@ -27,7 +28,11 @@ class DiscreetPrices(AroundSource):
     def __init__(self, source: PriceSource, options: PriceOptions) -> None:
         super().__init__(source)
         self._options = options
-        self._loop = DaemonLoop(f"prices of {source.name}")
+        self._loop = DaemonLoop(f"prices of {self.name}")
+
+    @property
+    def name(self) -> str:
+        return storable(str(self._source.name))[:LONGEST_NAME]
 
     async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
         with discreet(self._options):
@@ -57,11 +62,11 @@ class DiscreetPicks:
         self._source = source
         self._options = options
         self._prices = prices
-        self._loop = DaemonLoop(f"picks of {source.name}")
+        self._loop = DaemonLoop(f"picks of {self.name}")
 
     @property
     def name(self) -> str:
-        return self._source.name
+        return storable(str(self._source.name))[:LONGEST_NAME]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)

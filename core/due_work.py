@@ -30,7 +30,7 @@ from core.settling import settle
 from core.source_calls import log_defect
 from core.source_health import HealthLog, SourceKind
 from core.symbol_changes import NO_CHANGES, SymbolChanges
-from core.trading_calendar import monday_of
+from core.trading_calendar import is_covered, monday_of
 from core.weeks import Week
 from db import batches, checkpoints, events, leadership
 from db.errors import AlphaMondayError, DatabaseError
@@ -39,15 +39,18 @@ _draw = random.SystemRandom()  # rests are to differ between processes, whatever
 
 
 async def load(connection: AsyncConnection[Any], services: Services, now: datetime) -> Existing:
-    """What the database holds, as far as a plan made at `now` depends on it."""
+    """What the database holds, as far as a plan made at `now` depends on it.
+
+    Weeks outside the calendar, which only another program can have written, have no due days.
+    """
     monday = monday_of(services.calendar.exchange_date(now))
     first_run_date, opened = await batches.weeks(connection, monday)
     return Existing(
-        active=await batches.active(connection),
+        active=[found for found in await batches.active(connection) if is_covered(found.batch.run_date)],
         waiting=await checkpoints.waiting(connection),
         first_run_date=first_run_date,
         this_week_opened=opened,
-        unopened=await batches.unopened(connection, monday) if first_run_date else (),
+        unopened=list(filter(is_covered, await batches.unopened(connection, monday))) if first_run_date else (),
         opening_try=_of_this_source(opening_try_in(await leadership.fact(connection, OPENING_FACT)), services),
     )
 

@@ -19,6 +19,7 @@ from db.errors import AlphaMondayError
 from db.records import SchedulerFact
 
 SOURCE_PREFIX = "source:"
+_LARGEST_QUOTA = 10**12  # a third party's may be too long to be written down
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,9 @@ def _quota_left(source: PriceSource | PickSource) -> int | None:
         # A defect in a source's optional property must not keep its closes from being used.
         log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": source.name})
         return None
-    return quota if isinstance(quota, int) and not isinstance(quota, bool) else None
+    if not isinstance(quota, int) or isinstance(quota, bool):
+        return None
+    return quota if abs(quota) <= _LARGEST_QUOTA else None
 
 
 def _fact_name(kind: SourceKind, name: str) -> str:

@@ -17,6 +17,7 @@ from core.picks.source import (
     PickOptions,
     PicksGivenUpError,
     PicksMalformedError,
+    PicksTimedOutError,
     PicksUnavailableError,
 )
 from core.plugins import needed, require_extra
@@ -123,7 +124,7 @@ class LlmPicks:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            raise PicksUnavailableError(
+            raise PicksTimedOutError(
                 f"The language model {self._model!r} gave no valid picks within {self._patience.whole:g} s.",
                 "It is asked again until the opening ends; if it lasts, choose a faster model.",
             ) from None

@@ -33,13 +33,15 @@ from core.prices.query import query
 from core.prices.source import Answer, PriceOptions, SourceTimedOutError, UnavailableError
 from core.scheduler import Scheduler
 from core.source_calls import within
-from core.source_health import SourceHealth, SourceKind
+from core.source_health import HealthLog, SourceHealth, SourceKind
 from core.symbol_changes import SymbolChangesFile
 from tests.core.alerts.receiving import alerting, service
 from tests.core.world import CALENDAR, FIRST, PICKS, SECOND, World, all_closes
-from tests.fakes import ScriptedPrices, exchange
+from tests.fakes import FixedClock, ScriptedPrices, exchange
 
-SHORT = timedelta(milliseconds=100)
+# Long enough for a source that responds at once, on a busy machine too.
+SHORT, LONG = timedelta(seconds=1), timedelta(minutes=1)
+SOON = timedelta(milliseconds=50)
 SPAN = (date(2020, 1, 3), date(2020, 1, 6))
 WITHIN_S = 10
 
@@ -59,6 +61,11 @@ def released() -> Iterator[threading.Event]:
 
 @pytest.fixture(autouse=True)
 def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_deadlines(monkeypatch, SHORT)
+    monkeypatch.setattr(core.source_calls, "_ENDS_WITHIN_S", 0.05)
+
+
+def set_deadlines(monkeypatch: pytest.MonkeyPatch, deadline: timedelta) -> None:
     for module, name in (
         (core.prices.query, "QUERY_WITHIN"),
         (core.discreet, "QUERY_WITHIN"),
@@ -66,8 +73,7 @@ def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
         (core.discreet, "PICKS_WITHIN"),
         (core.csv_rows, "_READ_WITHIN"),
     ):
-        monkeypatch.setattr(module, name, SHORT)
-    monkeypatch.setattr(core.source_calls, "_ENDS_WITHIN_S", 0.05)
+        monkeypatch.setattr(module, name, deadline)
 
 
 class Hanging(ScriptedPrices):
@@ -85,7 +91,7 @@ class Hanging(ScriptedPrices):
 
 async def deaf() -> None:
     """Ignores its cancellation for a while."""
-    ends_at = time.monotonic() + 0.5
+    ends_at = time.monotonic() + 3
     while time.monotonic() < ends_at:
         try:
             await asyncio.sleep(0.5)
@@ -108,7 +114,9 @@ async def test_a_query_ends_and_the_next_source_serves(world: World, wait: Calla
     assert report.computed == 2
 
 
-async def test_a_third_party_that_blocks_its_loop_ends_too(released: threading.Event) -> None:
+async def test_a_third_party_that_blocks_its_loop_ends_too(
+    released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def block() -> None:
         released.wait(60)
 
@@ -129,6 +137,7 @@ async def test_a_third_party_that_blocks_its_loop_ends_too(released: threading.E
     assert ticks > 3, "the program's own loop went on"
     assert sum(thread.name == "prices of hanging" for thread in threading.enumerate()) == 1
     released.set()
+    set_deadlines(monkeypatch, LONG)
     async with asyncio.timeout(WITHIN_S):
         while True:
             try:
@@ -138,7 +147,18 @@ async def test_a_third_party_that_blocks_its_loop_ends_too(released: threading.E
                 await asyncio.sleep(0.01)
 
 
-async def test_a_third_party_keeps_its_loop_from_query_to_query() -> None:
+async def test_a_third_party_s_name_and_quota_can_be_stored() -> None:
+    source = Hanging(lambda: None, name="\0\ud800" + "x" * 1000)
+    assert third_party(source).name == "\N{REPLACEMENT CHARACTER}?" + "x" * 98
+    log = HealthLog(FixedClock(exchange("2020-01-06")), tuple)
+    for quota, shown in ((7, 7), (10**5000, None), (True, None)):
+        source.quota_left = quota  # type: ignore[attr-defined]  # optional in the Protocol
+        log.succeeded(SourceKind.PRICES, third_party(source))
+        assert [fact["quota_left"] for fact in log.pending().values()] == [shown]
+
+
+async def test_a_third_party_keeps_its_loop_from_query_to_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_deadlines(monkeypatch, LONG)
     loops: list[asyncio.AbstractEventLoop] = []
     source = third_party(Hanging(lambda: loops.append(asyncio.get_running_loop())))
     for _ in range(3):
@@ -194,7 +214,8 @@ class Asking:
         return PICKS
 
 
-async def test_a_third_party_s_picks_see_prices_of_the_program_s_own_loop() -> None:
+async def test_a_third_party_s_picks_see_prices_of_the_program_s_own_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_deadlines(monkeypatch, LONG)
     loops: list[asyncio.AbstractEventLoop] = []
     prices = PricesForAnotherLoop(FirstAnswer([Hanging(lambda: loops.append(asyncio.get_running_loop()))]))
     options = PickOptions(calendar=CALENDAR, prices=prices, benchmark="SPY")
@@ -274,8 +295,8 @@ async def test_health_and_alerts_tell_of_a_timeout_at_once_and_not_for_ever(worl
 
 async def test_a_tick_that_does_not_end_is_told_and_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core.prices.query, "QUERY_WITHIN", timedelta(hours=1))
-    monkeypatch.setattr(core.alerts.ticks, "FAILING_AFTER", SHORT)
-    monkeypatch.setattr(core.scheduler, "_LOOK", SHORT)
+    monkeypatch.setattr(core.alerts.ticks, "FAILING_AFTER", SOON)
+    monkeypatch.setattr(core.scheduler, "_LOOK", SOON)
     monkeypatch.setattr(core.scheduler, "_TICK_WITHIN", timedelta(seconds=2))
     with service() as taker:
         async with alerting(world, taker.url) as services:

@@ -12,6 +12,7 @@ import pytest
 from core.accepting import accept, doubtful_moves
 from core.batches import NotPossibleError, open_week
 from core.due_work import due_work, run_due_work
+from core.health import read_health
 from core.picks.source import PickDraft, PicksGivenUpError
 from core.prices.day_cache import DayCache
 from core.prices.source import Answer, Close, RateLimitedError, UnavailableError
@@ -133,6 +134,28 @@ async def test_a_batch_that_nobody_could_have_opened_delays_itself_alone(world: 
     assert set(world.rows("select run_date::text, cause from waiting_days join batches on batches.id = batch_id")) == {
         ("2019-12-30", "batch_malformed")
     }
+
+
+@pytest.mark.parametrize("run_date", ["0001-01-01", "1899-12-25", "2100-12-20", "2101-01-03", "9999-12-27"])
+async def test_a_batch_outside_the_calendar_stops_nothing(world: World, run_date: str) -> None:
+    async with world.services() as services:
+        await run_due_work(services)
+        with psycopg.connect(as_superuser(world.conninfo)) as connection:
+            connection.execute(
+                "insert into batches (id, run_date, benchmark_symbol, benchmark_initial_price, status) "
+                "values (gen_random_uuid(), %s, 'SPY', 100, 'active')",
+                [run_date],
+            )
+            if run_date < "2000":  # or each Monday since is one that was missed
+                connection.execute(
+                    "insert into events (id, event_type, payload) select gen_random_uuid(), 'batch_missed', "
+                    "jsonb_build_object('run_date', day::date) from generate_series('1900-01-08', '2020-01-13', "
+                    "interval '7 days') as day"
+                )
+        world.clock.instant = exchange("2020-01-07")
+        report, _ = await run_due_work(services)
+        await read_health(services, timedelta(days=1))
+    assert report.computed == 2
 
 
 async def test_half_an_answer_that_comes_twice_is_no_evidence(world: World) -> None:
