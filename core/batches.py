@@ -20,7 +20,7 @@ from core.picks.source import PickDraft
 from core.rules import Rules, WaitCause
 from core.services import Services
 from core.settling import settle
-from core.trading_calendar import FIRST_YEAR, LAST_YEAR, TradingCalendar, batch_days, monday_of
+from core.trading_calendar import FIRST_RUN_DATE, LAST_YEAR, TradingCalendar, is_covered, monday_of
 from core.weeks import Week
 from db import batches, checkpoints, events, leadership
 from db.errors import AlphaMondayError
@@ -29,7 +29,6 @@ from db.records import Batch, BatchStatus, Pick
 
 NOT_RUNNING, PAUSED = "not_running", WaitCause.PAUSED.value
 REASON_LIMIT = 500
-FIRST_RUN_DATE = date(FIRST_YEAR, 1, 8)  # the first Monday with a baseline in the calendar
 
 
 class NotFoundError(AlphaMondayError):
@@ -69,7 +68,7 @@ def origin_of(batch: Batch, rules: Rules, calendar: TradingCalendar) -> Origin:
 
 def check_run_date(run_date: date) -> date:
     """`run_date` if it is a Monday whose batch the calendar covers. Raises NotPossibleError saying which are."""
-    if run_date < FIRST_RUN_DATE or batch_days(run_date)[-1].year > LAST_YEAR:
+    if not is_covered(run_date):
         raise NotPossibleError(
             f"The trading calendar does not cover the batch of {run_date}.",
             f"It covers the weeks from {FIRST_RUN_DATE} to the end of {LAST_YEAR}.",

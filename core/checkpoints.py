@@ -1,6 +1,7 @@
 """Writing whole weeks: batches, picks, days, metrics, events and the notification in one transaction, or nothing."""
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -11,6 +12,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from core import metrics
 from core.accepted_moves import accepted_moves
 from core.catch_up import DayDone, Report
 from core.clock import Clock, require_agreement
@@ -24,8 +26,11 @@ from core.valuation import ComputedDay, Opening
 from core.weeks import Week
 from db import batches, checkpoints, events
 from db.database import Database
+from db.errors import RowRefusedError
 from db.events import EventType
 from db.records import BatchStatus, Checkpoint, CheckpointStatus, PickCheckpointMetric
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -72,7 +77,7 @@ class _Rows:
 
     def told_once(self, batch_id: UUID, event_type: EventType, about: str, payload: Mapping[str, Any]) -> None:
         """An event that a batch has once for each symbol and what is told `about` it."""
-        key = (batch_id, event_type, payload["symbol"], about)
+        key = (batch_id, event_type, payload["symbol"], _without_scale(about))
         if key not in self.told:
             self.told.add(key)
             self.event(batch_id, event_type, payload)
@@ -155,6 +160,14 @@ class _Rows:
         )
 
 
+def _without_scale(text: str | None) -> str:
+    """`text`, and one text for each number: 25.0 and 25.00 are the same close."""
+    try:
+        return format(metrics.CONTEXT.normalize(Decimal(text or "")), "f")
+    except ArithmeticError:
+        return text or ""  # a name or a date
+
+
 def _evidence(delay: Delay) -> str | None:
     """What the next look at a waiting day is held against, as JSON text."""
     if not delay.moves and not delay.missing:
@@ -201,8 +214,29 @@ class Recorder:
     async def __call__(self, weeks: Sequence[Week]) -> None:
         """Writes what `weeks` hold in one transaction, in run_date order.
 
-        Raises ClockError while this machine's clock and the database's do not agree.
+        A week with a value that the database refuses is delayed, and the others are written without it. Raises
+        ClockError while this machine's clock and the database's do not agree.
         """
+        try:
+            await self._record(weeks)
+        except RowRefusedError as refusal:
+            if len(weeks) > 1:
+                for week in weeks:
+                    await self([week])
+                return
+            for week in weeks:
+                log.warning(
+                    "week refused",
+                    extra={
+                        "event": "week_refused",
+                        "run_date": week.run_date.isoformat(),
+                        "problem": refusal.message,
+                    },
+                )
+                week.delay(Delay(refusal.code, refusal.message, is_failure=True))
+            await self._record(weeks)
+
+    async def _record(self, weeks: Sequence[Week]) -> None:
         for week in weeks:
             if week.unopened:
                 self.report.unopened[week.run_date] = week.unopened
@@ -287,7 +321,8 @@ class Recorder:
         existing = [week.batch.id for week in weeks if week.batch and not week.opening]
         locked = {batch.id: batch for batch in await batches.lock(connection, existing)} if existing else {}
         written = await checkpoints.written(connection, existing) if existing else {}
-        rows.told = await events.told_once(connection, existing) if existing else set()
+        told = await events.told_once(connection, existing) if existing else set()
+        rows.told = {(batch_id, kind, symbol, _without_scale(about)) for batch_id, kind, symbol, about in told}
         doubted = [
             week.batch.id for week in weeks if week.batch and any(delay.moves for delay in week.waiting.values())
         ]

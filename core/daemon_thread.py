@@ -1,7 +1,8 @@
 """A place for calls that block for as long as they like: a thread of their own, which nobody has to wait for."""
 
 import asyncio
-from collections.abc import Callable
+import weakref
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from datetime import timedelta
 from threading import Thread
@@ -60,3 +61,48 @@ class DaemonThread:
             if not deadline.expired():
                 raise
             raise BlockedError(f"it did not come back within {within.total_seconds():g} s") from exc
+
+
+class DaemonLoop:
+    """Runs coroutines one at a time in an event loop of their own in a daemon thread.
+
+    A coroutine that blocks its loop holds up neither the caller's loop nor the end of the process. The loop is the same
+    for every call, since clients that a coroutine opens belong to it.
+    """
+
+    def __init__(self, name: str) -> None:
+        """`name` is the thread's."""
+        self._thread = DaemonThread(name)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self, within: timedelta, function: Callable[[], Awaitable[Result]]) -> Result:
+        """What the awaited `function` returns or raises; it is cancelled after `within`, and when the caller is.
+
+        Raises BlockedError as DaemonThread does, and RuntimeError where it tries to end the process.
+        """
+        tasks: list[asyncio.Task[Result]] = []
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            weakref.finalize(self, _close, self._loop).atexit = False
+        loop = self._loop
+
+        async def call() -> Result:
+            return await function()
+
+        def work() -> Result:
+            tasks.append(loop.create_task(call()))
+            return loop.run_until_complete(tasks[0])
+
+        try:
+            return await self._thread.run(within, work)
+        except (BlockedError, asyncio.CancelledError):
+            if tasks:
+                loop.call_soon_threadsafe(tasks[0].cancel)
+            raise
+        except (SystemExit, KeyboardInterrupt) as exc:
+            raise RuntimeError(f"a call raised {type(exc).__name__}") from exc
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    if not loop.is_running():  # a call that was given up may be in it still
+        loop.close()

@@ -1,51 +1,81 @@
-"""Third parties' sources, whose errors are kept from repeating what a source was told in confidence.
+"""Third parties' sources: no secret in their errors, and no call of theirs in the loop of the program.
 
-What a source says goes into the log, onto screens and into the database, where every reader sees it. The house's own
-sources mask it themselves.
+What a source says goes into the log, onto screens and into the database, where every reader sees it. A source that
+blocks would hold up heartbeats and alerts too, so each has a thread of its own. Built-in sources need neither.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
+from core.daemon_thread import DaemonLoop
 from core.logs import redacted
+from core.picks.query import PICKS_WITHIN
 from core.picks.source import PickDraft, PickOptions, PickSource
 from core.prices.around import AroundSource
+from core.prices.query import LONGEST_NAME, QUERY_WITHIN
 from core.prices.source import Answer, PriceOptions, PriceSource
 from core.secrets import in_every_form, secrets_of_address
 from db.errors import AlphaMondayError
+from db.text import storable
 
 
 class DiscreetPrices(AroundSource):
-    """A price source that masks the key and the address's secrets of `options` in the errors of another."""
+    """Another price source in a thread of its own; the key and the address's secrets of `options` are masked."""
 
     def __init__(self, source: PriceSource, options: PriceOptions) -> None:
         super().__init__(source)
         self._options = options
-
-    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
-        with discreet(self._options):
-            return await self._source.closes(symbols, first, last)
-
-
-class DiscreetPicks:
-    """A pick source that masks the key and the address's secrets of `options` in the errors of another."""
-
-    def __init__(self, source: PickSource, options: PickOptions) -> None:
-        self._source = source
-        self._options = options
+        self._loop = DaemonLoop(f"prices of {self.name}")
 
     @property
     def name(self) -> str:
-        return self._source.name
+        return storable(str(self._source.name))[:LONGEST_NAME]
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        with discreet(self._options):
+            return await self._loop.run(QUERY_WITHIN, lambda: self._source.closes(symbols, first, last))
+
+
+class PricesForAnotherLoop(AroundSource):
+    """A price source that a third party's pick source queries from its own loop; the query runs in the program's."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        if self.loop is None or self.loop is asyncio.get_running_loop():
+            return await self._source.closes(symbols, first, last)
+
+        async def query() -> Answer:
+            return await self._source.closes(symbols, first, last)
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(query(), self.loop))
+
+
+class DiscreetPicks:
+    """Another pick source in a thread of its own; the key and the address's secrets of `options` are masked."""
+
+    def __init__(self, source: PickSource, options: PickOptions, prices: PricesForAnotherLoop | None = None) -> None:
+        """`prices` are those that `source` was made with."""
+        self._source = source
+        self._options = options
+        self._prices = prices
+        self._loop = DaemonLoop(f"picks of {self.name}")
+
+    @property
+    def name(self) -> str:
+        return storable(str(self._source.name))[:LONGEST_NAME]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
     async def picks(self, run_date: date) -> Sequence[PickDraft]:
+        if self._prices is not None:
+            self._prices.loop = asyncio.get_running_loop()
         with discreet(self._options):
-            return await self._source.picks(run_date)
+            return await self._loop.run(PICKS_WITHIN, lambda: self._source.picks(run_date))
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Doing what is due: load what exists, plan, ask for picks, settle, record. One call is one tick."""
 
-import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -24,32 +23,36 @@ from core.mixing import refuse_mixing
 from core.opening_tries import NO_PICK_SOURCE, OPENING_FACT, OpeningTry, failed_try, opening_fact, opening_try_in
 from core.pick_accounts import account_of, record_refused_picks
 from core.picks.check import check_picks
+from core.picks.query import query_picks
 from core.picks.source import PicksGivenUpError, PicksNotYetError, PickSourceError, PicksUnavailableError
 from core.prices.source import PriceSourceError, UnavailableError
 from core.rules import Delay
 from core.services import Services
 from core.settling import settle
+from core.source_calls import log_defect
 from core.source_health import HealthLog, SourceKind
 from core.symbol_changes import NO_CHANGES, SymbolChanges
-from core.trading_calendar import monday_of
+from core.trading_calendar import is_covered, monday_of
 from core.weeks import Week
 from db import batches, checkpoints, events, leadership
 from db.errors import AlphaMondayError, DatabaseError
 
-log = logging.getLogger(__name__)
 _draw = random.SystemRandom()  # rests are to differ between processes, whatever seeds they share
 
 
 async def load(connection: AsyncConnection[Any], services: Services, now: datetime) -> Existing:
-    """What the database holds, as far as a plan made at `now` depends on it."""
+    """What the database holds, as far as a plan made at `now` depends on it.
+
+    Weeks outside the calendar, which only another program can have written, have no due days.
+    """
     monday = monday_of(services.calendar.exchange_date(now))
     first_run_date, opened = await batches.weeks(connection, monday)
     return Existing(
-        active=await batches.active(connection),
+        active=[found for found in await batches.active(connection) if is_covered(found.batch.run_date)],
         waiting=await checkpoints.waiting(connection),
         first_run_date=first_run_date,
         this_week_opened=opened,
-        unopened=await batches.unopened(connection, monday) if first_run_date else (),
+        unopened=list(filter(is_covered, await batches.unopened(connection, monday))) if first_run_date else (),
         opening_try=_of_this_source(opening_try_in(await leadership.fact(connection, OPENING_FACT)), services),
     )
 
@@ -185,7 +188,10 @@ async def weeks_due(services: Services, planned: Plan, changes: SymbolChanges) -
         picks = await batches.picks(connection, ids)
         accepted = await accepted_moves(connection, ids)
         written = await checkpoints.written_prices(connection, ids) if changes else {}
-    weeks = [Week.of_active(due.active, picks[due.active.batch.id], due.days, services.calendar) for due in planned.due]
+    weeks = [
+        Week.of_active(due.active, picks.get(due.active.batch.id, ()), due.days, services.calendar)
+        for due in planned.due
+    ]
     for due, week in zip(planned.due, weeks, strict=True):
         week.tried = due.missing
         week.accepted = accepted.get(due.active.batch.id, ())
@@ -202,7 +208,7 @@ async def _week_to_open(
         report.unopened[run_date] = Delay(NO_PICK_SOURCE, "no pick source is set")
         return []
     try:
-        answered = await source.picks(run_date)
+        answered = await query_picks(source, run_date)
         drafts = check_picks(answered, services.rules.benchmark)
     except PickSourceError as exc:
         if isinstance(exc, PicksNotYetError):
@@ -214,10 +220,10 @@ async def _week_to_open(
         retry_after = exc.retry_after if isinstance(exc, PicksUnavailableError) else None
         report.unopened[run_date] = Delay(exc.code, exc.message, retry_after)
         return []
-    except Exception as exc:
-        # A defect in a pick source must not keep due days from being written; its text may hold a key.
-        log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": source.name})
-        failed = f"the pick source {source.name} failed: {type(exc).__name__}"
+    except Exception as exc:  # noqa: BLE001 - a third party's picks may be anything
+        # Picks of another form than the Protocol's must not keep due days from being written.
+        log_defect(source.name, exc)
+        failed = f"the picks of {source.name} cannot be used: {type(exc).__name__}"
         health.failed(SourceKind.PICKS, source, PicksUnavailableError.code, failed)
         report.unopened[run_date] = Delay(PicksUnavailableError.code, failed)
         return []

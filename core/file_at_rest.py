@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from core.csv_rows import FILE_LIMIT, FileUnreadableError, decode_text
+from core.daemon_thread import DaemonThread
 
 Content = TypeVar("Content")
 
@@ -25,6 +26,7 @@ SHORT_REST = timedelta(seconds=3)
 LONG_REST = timedelta(minutes=2)
 # A command waits for one writer that takes its time, and not for one that never ends.
 _LONGEST_WAIT = LONG_REST + timedelta(seconds=30)
+_READ_WITHIN = timedelta(minutes=1)
 _LINE_ENDS = (b"\n", b"\r")
 _show_wait: ContextVar[Callable[[str], None] | None] = ContextVar("show_wait", default=None)
 
@@ -127,6 +129,7 @@ class FileAtRest(Generic[Content]):
         self._parse = parse
         self._clock = clock or CLOCK
         self._lock = threading.Lock()
+        self._thread = DaemonThread(f"reading {path.name}")
         self._sight: _Sight[Content] | None = None
         self._looked_at: float | None = None
 
@@ -134,14 +137,15 @@ class FileAtRest(Generic[Content]):
         """What the file holds, which must be `complete` where its lack of a row would be believed.
 
         Waits three seconds for the second check, and longer within `showing_waits`. Raises `FileError`,
-        `FileUnreadableError`, and `UnfinishedFileError` for a file that is not at rest.
+        `FileUnreadableError`, `UnfinishedFileError` for a file that is not at rest, and BlockedError if a check takes
+        more than a minute, as on a mount that does not respond.
         """
         show = _show_wait.get()
         left = SHORT_REST.total_seconds() if show is None else _LONGEST_WAIT.total_seconds()
         shown = ""
         while True:
             try:
-                return await asyncio.to_thread(self._look, complete=complete)
+                return await self._thread.run(_READ_WITHIN, self._look, complete=complete)
             except UnfinishedFileError as exc:
                 if exc.missing_seconds > left or (exc.is_cut and show is not None):
                     raise

@@ -1,6 +1,6 @@
 """Whether the schedulers keep up: how long ago one looked for work, what is due, and what is overdue."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,12 +10,14 @@ from core.leading import HEARTBEAT_EVERY, TICKS_FACT, leader_in, ticks_in
 from core.pausing import PAUSE_FACT, Pause, pause_in
 from core.rules import Rules
 from core.services import Services
+from core.source_health import SourceHealth, health_in
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar, batch_days, monday_of
 from core.weekly_backup import last_backup
 from db import leadership
 from db.records import SchedulerFact
 
 LEAST_MAX_AGE = 2 * HEARTBEAT_EVERY  # a look for work is noted with the leader's sign of life, once a minute
+_TIMEOUT_STANDS_FOR = timedelta(hours=3)  # longer than the longest rest before the source is queried again
 _USUAL_MAX_AGE = timedelta(minutes=5)
 
 
@@ -113,6 +115,7 @@ async def read_health(services: Services, max_age: timedelta) -> Health:
     ticks, paused, leader = ticks_in(facts.get(TICKS_FACT)), pause_in(facts.get(PAUSE_FACT)), leader_in(facts, lead)
     last_tick_at = ticks.last_at if ticks else None
     problems = [] if paused else _tick_problems(last_tick_at, now, max_age)
+    problems += _timeouts(health_in(facts, services.sources, services.pick_source, now), now)
     if behind.oldest_overdue_at is not None:
         count = "1 day is overdue: it" if behind.overdue == 1 else f"{behind.overdue:,} days are overdue: the oldest"
         problems.append(f"{count} fell due {told(behind.oldest_overdue_at)} and is not written.")
@@ -137,6 +140,17 @@ def _tick_problems(last_tick_at: datetime | None, now: datetime, max_age: timede
         # Taken for a fresh one, it would hide a dead scheduler for as long as the clocks are apart.
         return [f"The last look for work is dated {told(last_tick_at)}, which is in the future: a clock is wrong."]
     return []
+
+
+def _timeouts(sources: Iterable[SourceHealth], now: datetime) -> list[str]:
+    """A sentence for each source that did not respond to its last query, which is repeated within three hours."""
+    return [
+        f"The {source.kind} source {source.name} did not respond; the query ended {told(source.failed_at)}."
+        for source in sources
+        if source.has_timed_out
+        and source.failed_at is not None
+        and timedelta(0) <= now - source.failed_at <= _TIMEOUT_STANDS_FOR
+    ]
 
 
 def _notes(paused: Pause | None, behind: Backlog, facts: Mapping[str, SchedulerFact]) -> list[str]:

@@ -17,6 +17,7 @@ from db import events, leadership
 from db.errors import AlphaMondayError
 from db.events import EventType
 from db.records import SchedulerFact
+from db.text import storable
 
 PAUSE_FACT = "pause"
 LONGEST_REASON = 300
@@ -108,7 +109,7 @@ async def begin_pause(services: Services, who: str, reason: str = "") -> tuple[P
     Raises ReasonError for a reason beyond 300 characters or one that no text can hold, and DatabaseReadOnlyError in a
     read-only session.
     """
-    given = Pause(_storable(who)[:_WHO_LIMIT], services.clock.now(), _checked(reason))
+    given = Pause(storable(who)[:_WHO_LIMIT], services.clock.now(), _checked(reason))
     value = {"who": given.who, "since": given.since.isoformat(), "reason": given.reason}
     async with services.database.transaction() as connection:
         await events.serialise_openings(connection)  # so that a missed week finds the pause begun, ended or neither
@@ -125,7 +126,7 @@ async def begin_pause(services: Services, who: str, reason: str = "") -> tuple[P
 
 async def resume(services: Services, who: str) -> Pause | None:
     """Ends the pause and gives it; None if there was none. Raises DatabaseReadOnlyError in a read-only session."""
-    who = _storable(who)[:_WHO_LIMIT]
+    who = storable(who)[:_WHO_LIMIT]
     async with services.database.transaction() as connection:
         await events.serialise_openings(connection)
         ended = await read_pause(connection)
@@ -147,13 +148,8 @@ async def resume(services: Services, who: str) -> Pause | None:
 
 def _checked(reason: str) -> str:
     reason = reason.strip()
-    if len(reason) > LONGEST_REASON or reason != _storable(reason):
+    if len(reason) > LONGEST_REASON or reason != storable(reason):
         raise ReasonError(
             f"A reason has at most {LONGEST_REASON} characters in UTF-8.", "Say shortly why the schedulers pause."
         )
     return reason
-
-
-def _storable(text: str) -> str:
-    """`text` without what the database cannot hold: NUL, and bytes of the command line that were not UTF-8."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -28,7 +28,8 @@ class Outcome(StrEnum):
 
 def account_of(picks: Sequence[PickDraft]) -> Account | None:
     """The account that goes with `picks`, if one does."""
-    return picks.account if isinstance(picks, AccountedPicks) else None
+    account = picks.account if isinstance(picks, AccountedPicks) else None
+    return account if isinstance(account, Account) else None  # a third party's may be anything
 
 
 def answered_payload(

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from core import metrics
 from core.moves import LARGEST_MOVE, LARGEST_MOVE_AT_A_RENAME, Move
-from core.prices.source import ONE, Answer, Close, MalformedError, is_price
+from core.prices.source import ONE, TRY_ANOTHER, Answer, Close, MalformedError, PriceSourceError, is_price
 from core.renames import JoinedCloses, join
 from core.symbol_changes import SymbolChange, names_of
 
@@ -39,11 +39,14 @@ class History:
         is_taken_at_its_word: bool = False,
         least_rest: timedelta = timedelta(0),
         joined: Mapping[str, JoinedCloses] | None = None,
+        failed: Mapping[str, PriceSourceError] | None = None,
     ) -> None:
         """Takes from `answer` nothing later than `last`, whatever the source sent.
 
         `least_rest` is how long the source asks to be left alone after an answer that lacks something.
         `joined` holds how the closes of renamed symbols were put together.
+        `failed` holds the error of each symbol without a usable response; reading its closes raises that error.
+        A symbol with a malformed split factor or date is added to them, and the other symbols are not affected.
         """
         self._last = last
         self._joined = joined or {}
@@ -52,40 +55,56 @@ class History:
         self.least_rest = least_rest
         self.basis = answer.basis
         self.is_complete = answer.is_complete
-        self._closes = {
-            symbol: closes if not closes or max(closes) <= last else {d: c for d, c in closes.items() if d <= last}
-            for symbol, closes in answer.closes.items()
-        }
-        self._splits = {symbol: self._splits_of(symbol) for symbol in self._closes}
+        self._failed = dict(failed or {})
+        self._closes: dict[str, Mapping[date, Close]] = {}
+        self._splits: dict[str, list[tuple[date, Decimal]]] = {}
         self._moves: dict[str, tuple[Move, ...]] = {}
+        for symbol, closes in answer.closes.items():
+            try:
+                self._add(symbol, closes)
+            except MalformedError as problem:
+                self._failed.setdefault(symbol, problem)
 
-    def _splits_of(self, symbol: str) -> list[tuple[date, Decimal]]:
-        return sorted(
-            (day, factor)
-            for day, close in self._closes[symbol].items()
-            if (factor := self._checked(symbol, day, close.split_factor)) != ONE
+    def _add(self, symbol: str, closes: Mapping[date, Close]) -> None:
+        """Adds the closes of one symbol. Raises MalformedError."""
+        try:
+            if closes and max(closes) > self._last:
+                closes = {day: close for day, close in closes.items() if day <= self._last}
+            factors = [(day, close.split_factor) for day, close in closes.items()]
+        except (AttributeError, TypeError) as exc:  # a plug-in may send anything
+            raise MalformedError(f"{self.source} sent no dated closes for {symbol}.", TRY_ANOTHER) from exc
+        self._splits[symbol] = sorted(
+            (day, factor) for day, number in factors if (factor := self._checked(symbol, day, number)) != ONE
         )
+        self._closes[symbol] = closes
 
-    def _checked(self, symbol: str, day: date, number: Decimal) -> Decimal:
+    def _checked(self, symbol: str, day: date, number: object) -> Decimal:
         """`number` if it can be a price or a factor. Raises MalformedError: nothing else is ever computed with."""
         if not is_price(number):
+            shown = repr(str(number)[:40]) if isinstance(number, Decimal) else f"a {type(number).__name__}"
             raise MalformedError(
-                f"{self.source} gave a number for {symbol} on {day} that is no price: {str(number)[:40]!r}.",
-                "The day is tried again; if it lasts, use another price source.",
+                f"{self.source} gave a number for {symbol} on {day} that is no price: {shown}.", TRY_ANOTHER
             )
         return number
+
+    def _closes_of(self, symbol: str) -> Mapping[date, Close]:
+        """The closes of `symbol`. Raises the error of a symbol without a usable response."""
+        if (problem := self._failed.get(symbol)) is not None:
+            raise problem.with_traceback(None)  # raised again and again, it would collect tracebacks
+        return self._closes.get(symbol, NO_CLOSES)
 
     def has_close(self, symbol: str, day: date) -> bool:
         """Whether the source sent anything for `symbol` on `day`; what that is worth, `close` tells."""
         return day in self._closes.get(symbol, NO_CLOSES)
 
     def close(self, symbol: str, day: date) -> Decimal | None:
-        """The close of `symbol` on `day`, as the source sent it. Raises MalformedError."""
-        close = self._closes.get(symbol, NO_CLOSES).get(day)
+        """The close of `symbol` on `day`, as the source sent it. Raises a PriceSourceError."""
+        close = self._closes_of(symbol).get(day)
         return self._checked(symbol, day, close.price) if close else None
 
     def split_factor(self, symbol: str, after: date, until: date) -> Decimal:
-        """The product of the split factors after one day up to and including another."""
+        """The product of the split factors after one day up to and including another. Raises a PriceSourceError."""
+        self._closes_of(symbol)
         product = ONE
         for day, factor in self._splits.get(symbol, ()):
             if after < day <= until:
@@ -93,7 +112,7 @@ class History:
         return product
 
     def trace(self, symbol: str, baseline_date: date, day: date) -> "TracedClose | None":
-        """Both ends of a return of `symbol`, None where either has no close. Raises MalformedError."""
+        """Both ends of a return of `symbol`, None where either has no close. Raises a PriceSourceError."""
         baseline, close = self.close(symbol, baseline_date), self.close(symbol, day)
         if baseline is None or close is None:
             return None
@@ -103,8 +122,11 @@ class History:
         """Whether the exchange was closed on `day`, though the calendar expected a session.
 
         No symbol has a close on it, and the benchmark has one before and one after. Where the source has no close of
-        the benchmark at all, those of `symbols` count in its place.
+        the benchmark at all, those of `symbols` count in its place. A symbol without a usable response proves nothing.
         """
+        symbols = tuple(symbols)
+        if not self._failed.keys().isdisjoint((benchmark, *symbols)):
+            return False
         asked = [self._closes.get(symbol, NO_CLOSES) for symbol in (benchmark, *symbols)]
         if any(day in closes for closes in asked):
             return False
@@ -130,7 +152,7 @@ class History:
     def moves(self, symbol: str, after: date, until: date) -> list[Move]:
         """The moves that need an operator's approval after the session `after`, up to and including `until`, each once.
 
-        There are none in the closes of a source that is taken at its word. Raises MalformedError.
+        There are none in the closes of a source that is taken at its word. Raises a PriceSourceError.
         """
         if self.is_taken_at_its_word:
             return []
@@ -139,7 +161,7 @@ class History:
         return [move for move in found if after <= move.previous_session and move.session <= until]
 
     def _moves_of(self, symbol: str) -> Iterator[Move]:
-        closes, joined = self._closes.get(symbol, NO_CLOSES), self._joined.get(symbol)
+        closes, joined = self._closes_of(symbol), self._joined.get(symbol)
         for before, day in pairwise(sorted(closes)):
             move = Move(
                 symbol,
@@ -174,7 +196,7 @@ class History:
         joined = {}
         for symbol, since in changes.items():
             for name in names_of(symbol, changes):
-                for day, close in self._closes.get(name, NO_CLOSES).items():
+                for day, close in self._closes_of(name).items():
                     self._checked(name, day, close.price)
             joined[symbol] = join(
                 symbol,
@@ -196,6 +218,7 @@ class History:
             is_taken_at_its_word=self.is_taken_at_its_word,
             least_rest=self.least_rest,
             joined=joined,
+            failed=self._failed,
         )
 
     def _quoted_as(self, symbol: str, day: date) -> str | None:

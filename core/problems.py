@@ -12,6 +12,7 @@ from core.prices.source import (
     MalformedError,
     PriceSourceError,
     RateLimitedError,
+    SourceTimedOutError,
     UnauthorisedError,
     UnavailableError,
 )
@@ -25,7 +26,15 @@ USUAL_SPAN = timedelta(days=14)
 MOST = 200
 # The causes by which a waiting day blames its source.
 SOURCE_CODES = frozenset(
-    error.code for error in (PriceSourceError, RateLimitedError, UnauthorisedError, UnavailableError, MalformedError)
+    error.code
+    for error in (
+        PriceSourceError,
+        RateLimitedError,
+        UnauthorisedError,
+        UnavailableError,
+        SourceTimedOutError,
+        MalformedError,
+    )
 )
 _WEEK = timedelta(days=7)
 _WORD = re.compile(r"[A-Z0-9.\-]+")

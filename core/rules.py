@@ -26,6 +26,7 @@ class WaitCause(StrEnum):
     OTHER_BASIS = "other_basis"
     BASELINE_MISSING = "baseline_missing"
     DOUBTFUL_MOVE = "doubtful_move"
+    BATCH_MALFORMED = "batch_malformed"
     TOO_LATE = "too_late"
     PAUSED = "paused"
 

@@ -55,6 +55,8 @@ _LONGEST_AFTER_LOSS = timedelta(minutes=5)
 _LONGEST_REST = timedelta(minutes=5)  # several tries fit into the half hour in which a week can be opened
 # A wait does not count the time in which the machine sleeps, nor the steps of its clock: no wait may be long.
 _LONGEST_WAIT = timedelta(seconds=30)
+# Longer than the queries of several sources that do not respond; what is written by then stays written.
+_TICK_WITHIN = timedelta(minutes=15)
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,13 @@ def _defect(exc: Exception) -> AlphaMondayError:
     return AlphaMondayError(
         f"Something unforeseen happened: {type(exc).__name__}.",  # its text may hold a secret, which the log masks
         "The log has the details; please report it.",
+    )
+
+
+def _timed_out() -> AlphaMondayError:
+    return AlphaMondayError(
+        f"The tick was ended: it took longer than {_TICK_WITHIN.total_seconds():.0f} s.",
+        "What it wrote stays written, and the next tick continues. If it goes on, look into the log.",
     )
 
 
@@ -92,6 +101,7 @@ class Scheduler:
         self._losses = 0
         self._draw = random.Random()  # noqa: S311 - spreads attempts, keeps no secret
         self._ticks: Ticks | None = None
+        self._tick_began: float | None = None  # in seconds of the monotonic clock, while one is under way
         self._told_unopened: tuple[date, str, str] | None = None
         self._has_told_standby = False
         self._look_at = services.clock.now()  # work is looked for then, whatever the ticker says
@@ -172,7 +182,7 @@ class Scheduler:
             # What the leader writes is refused once another leads; what operators start from here is theirs.
             leading = replace(self._services, database=self._services.database.fenced(term))
             upkeep = Upkeep(leading, self._channels)
-            watching = asyncio.create_task(self._watch(connection, since))
+            watching = asyncio.create_task(self._watch(connection, since, upkeep))
             try:
                 await self._lead(connection, leading, upkeep, watching)
             finally:
@@ -205,7 +215,7 @@ class Scheduler:
             await self._answered(leave_standby(connection, self._who))
         return term
 
-    async def _watch(self, connection: AsyncConnection[Any], since: datetime) -> None:
+    async def _watch(self, connection: AsyncConnection[Any], since: datetime, upkeep: Upkeep) -> None:
         """Looks every few seconds, beside a tick that may take long, for a pause or a lost lead; tells the others."""
         beaten_at: float | None = None
         try:
@@ -213,6 +223,8 @@ class Scheduler:
                 await asyncio.sleep(_LOOK.total_seconds())
                 if await self._look(connection):
                     self._roused.set()
+                if self._tick_began is not None:
+                    upkeep.during_tick(timedelta(seconds=time.monotonic() - self._tick_began))
                 if beaten_at is None or time.monotonic() - beaten_at >= HEARTBEAT_EVERY.total_seconds():
                     beaten_at = time.monotonic()
                     await self._answered(self._beat(connection, since))
@@ -279,26 +291,32 @@ class Scheduler:
     ) -> Report | None:
         """One catch-up, ended in good order when the scheduler is told to stop meanwhile; None if it failed.
 
-        Raises DatabaseUnavailableError when the database, or the lead, is lost.
+        It fails after 15 minutes. Raises DatabaseUnavailableError when the database, or the lead, is lost.
         """
         # What a tick writes, or leaves undone, changes what falls due next; a failed tick is repeated soon.
         self._look_at = self._services.clock.now() + _LONGEST_WAIT
+        self._tick_began = time.monotonic()
+        deadline = asyncio.timeout(_TICK_WITHIN.total_seconds())
         try:
             work = run_due_work(leading, stopping=is_to_end, health=self._health, heeds_pause=True)
-            done = await run_until(self._stopping, work, beside=watching)
+            async with deadline:
+                done = await run_until(self._stopping, work, beside=watching)
         except DatabaseUnavailableError:
             if watching.done():
                 await watching  # it knows why
             raise
         except Exception as exc:
-            problem = exc if isinstance(exc, AlphaMondayError) else _defect(exc)
+            is_foreseen = deadline.expired() or isinstance(exc, AlphaMondayError)
+            problem = _timed_out() if deadline.expired() else exc if isinstance(exc, AlphaMondayError) else _defect(exc)
             log.warning(
                 "tick failed",
-                exc_info=None if problem is exc else exc,
+                exc_info=None if is_foreseen else exc,
                 extra={"event": "tick_failed", "code": problem.code, "problem": problem.message},
             )
             self._change(problem=problem, last_tick=self._services.clock.now())
             return None
+        finally:
+            self._tick_began = None
         if watching.done():
             await watching  # it ends only by failing
         if done is None:

@@ -1,65 +1,56 @@
 """Valuing weeks from the chain of price sources, and handing them on to be written, whole weeks at a time."""
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from itertools import chain
 
 from core.price_history import History
-from core.prices.day_cache import DayCache
+from core.prices.query import query
 from core.prices.source import (
+    TRY_ANOTHER,
+    Answer,
     MalformedError,
     PriceSource,
     PriceSourceError,
+    SourceDefectError,
     UnavailableError,
     is_taken_at_its_word,
     least_rest,
 )
 from core.rules import Rules
+from core.source_calls import log_defect
 from core.source_health import HealthLog, SourceKind
 from core.symbol_changes import NO_CHANGES, SymbolChange, SymbolChanges, names_of
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar
 from core.weeks import Week
 
-log = logging.getLogger(__name__)
 WEEKS_IN_A_TRANSACTION = 20
 # Later closes are evidence that a missing one will not come; the longest closure since 1933 was six days.
 _EVIDENCE_SPAN = timedelta(days=60)
-# A provider that answers everything with nonsense is not asked about every week apart.
-_MOST_MALFORMED = 4
+# Bounds the queries that look for malformed symbols: one among 60 takes about seven malformed responses.
+_MOST_MALFORMED = 20
 
 Record = Callable[[Sequence[Week]], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class _Asking:
-    """One source, and what it is asked as of; `malformed` counts the answers that made no sense."""
+    """One source, and what it is asked as of; `has_answered` says that it did so itself, and not a cache for it."""
 
     source: PriceSource
     calendar: TradingCalendar
     rules: Rules
     now: datetime
     changes: SymbolChanges
-    malformed: int = 0
+    has_answered: bool = False
 
-    async def histories(self, weeks: Sequence[Week]) -> Iterable[tuple[Week, History | PriceSourceError]]:
-        """One answer for all of `weeks`, or their failure.
+    async def history(self, weeks: Sequence[Week]) -> History:
+        """The source's closes for all of `weeks`; symbols without a usable response are marked as failed.
 
-        Where the answer makes no sense the weeks are asked about in halves, so that one symbol's nonsense holds up no
-        week but its own.
+        Raises a PriceSourceError if the source fails for every symbol.
         """
-        try:
-            history = await self._ask(weeks)
-        except PriceSourceError as failure:
-            self.malformed += isinstance(failure, MalformedError)
-            may_split = isinstance(failure, MalformedError) and not is_taken_at_its_word(self.source)
-            if not may_split or len(weeks) == 1 or self.malformed > _MOST_MALFORMED:
-                return [(week, failure) for week in weeks]
-            half = len(weeks) // 2
-            return [*await self.histories(weeks[:half]), *await self.histories(weeks[half:])]
-        return [(week, history) for week in weeks]
-
-    async def _ask(self, weeks: Sequence[Week]) -> History:
         symbols = {
             name
             for week in weeks
@@ -70,21 +61,78 @@ class _Asking:
         newest = max(max(week.open_days, default=week.baseline_date) for week in weeks)
         first = min(week.asked_from for week in weeks)
         last = min(self.rules.last_due_session(self.calendar, self.now), newest + _EVIDENCE_SPAN)
-        try:
-            answer = await self.source.closes(sorted(symbols), first, last)
+        failed: dict[str, PriceSourceError] = {}
+        answers = await self._answers(sorted(symbols), {week.benchmark for week in weeks}, first, last, failed)
+        with self._defects():
             return History(
-                answer,
+                Answer(
+                    answers[0].source,
+                    answers[0].basis,
+                    {symbol: closes for answer in answers for symbol, closes in answer.closes.items()},
+                    is_complete=all(answer.is_complete for answer in answers),
+                ),
                 last,
                 is_taken_at_its_word=is_taken_at_its_word(self.source),
                 least_rest=least_rest(self.source),
+                failed=failed,
             )
+
+    async def _answers(
+        self,
+        symbols: Sequence[str],
+        benchmarks: Set[str],
+        first: date,
+        last: date,
+        failed: dict[str, PriceSourceError],
+    ) -> Sequence[Answer]:
+        """One response for all `symbols`, or several where it is malformed; adds to `failed` what has none.
+
+        One malformed symbol must not delay weeks that do not hold it, so the others are queried in halves. If the
+        benchmarks alone are malformed too, the fault is the source's. Raises a PriceSourceError without any response.
+        """
+        try:
+            return [await self._ask(symbols, first, last)]
+        except (MalformedError, SourceDefectError):
+            others = [symbol for symbol in symbols if symbol not in benchmarks]
+            if is_taken_at_its_word(self.source) or not others:
+                raise
+            answers = [await self._ask(sorted(benchmarks), first, last)]
+        malformed, parts = 1, _halves(others)
+        while parts:
+            part = parts.pop()
+            try:
+                answers.append(await self._ask(part, first, last))
+            except PriceSourceError as failure:
+                malformed += 1
+                if not isinstance(failure, MalformedError | SourceDefectError) or malformed > _MOST_MALFORMED:
+                    failed.update((symbol, failure) for symbol in (*part, *chain.from_iterable(parts)))
+                    break
+                if len(part) == 1:
+                    failed[part[0]] = failure
+                else:
+                    parts += _halves(part)
+        # The closes of one batch-day come from one source, on one basis.
+        for odd in (answer for answer in answers if answer.basis != answers[0].basis):
+            mixed = MalformedError(f"{self.source.name} mixes the bases of its closes.", TRY_ANOTHER)
+            failed.update((symbol, mixed) for symbol in odd.closes)
+        return answers
+
+    async def _ask(self, symbols: Sequence[str], first: date, last: date) -> Answer:
+        answer = await query(self.source, symbols, first, last)
+        self.has_answered |= not answer.is_cached
+        return answer
+
+    @contextmanager
+    def _defects(self) -> Iterator[None]:
+        """Turns a response that nothing can be made of into a failure of its source."""
+        try:
+            yield
         except PriceSourceError:
             raise
         except Exception as exc:
-            # A defect in one source must not keep the next from being asked; its text may hold a key and is not told.
-            log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": self.source.name})
-            raise UnavailableError(
-                f"The price source {self.source.name} failed: {type(exc).__name__}.",
+            log_defect(self.source.name, exc)
+            raise SourceDefectError(
+                f"The response of the price source {self.source.name} cannot be used: {type(exc).__name__}.",
                 "The log has the details; update or replace it.",
             ) from exc
 
@@ -97,7 +145,7 @@ class _Asking:
         return {symbol: since for symbol, since in found.items() if since}
 
     def consult(self, week: Week, history: History) -> None:
-        """Lets `week` take what the answer gives. Raises MalformedError, and UnavailableError for half an answer."""
+        """Lets `week` take what the answer gives. Raises a PriceSourceError, whatever was wrong with it."""
         changes = self.changes_of(week)
         if changes and not history.is_complete:
             # Which of two names a company's closes stand under is read from closes that are not there, too.
@@ -105,13 +153,8 @@ class _Asking:
                 f"{history.source} may be unfinished, and {', '.join(changes)} was renamed.",
                 "It is used when it has been unchanged for minutes.",
             )
-        week.consult(history.renamed(changes, week.baseline_date, week.stored_prices), self.now)
-
-    def forget_questionable(self, weeks: Iterable[Week]) -> None:
-        """Has what is missing or not believed asked for anew: the provider may have corrected it by then."""
-        if isinstance(self.source, DayCache):
-            questionable = {symbol for week in weeks for symbol in week.questionable}
-            self.source.forget({name for symbol in questionable for name in self.changes.names(symbol)})
+        with self._defects():
+            week.consult(history.renamed(changes, week.baseline_date, week.stored_prices), self.now)
 
 
 @dataclass(slots=True)
@@ -150,37 +193,43 @@ async def settle(
     left = list(weeks)
     failures = _Failures(health)
     for source in sources:
-        open_weeks = [week for week in left if not week.is_settled]
+        open_weeks = [week for week in left if not week.is_settled and week.fault is None]
         if not open_weeks:
             break
         asking = _Asking(source, calendar, rules, now, changes)
-        answers = {id(week): answer for week, answer in await asking.histories(open_weeks)}
-        if health is not None and all(isinstance(answer, History) for answer in answers.values()):
+        try:
+            history = await asking.history(open_weeks)
+        except PriceSourceError as failure:
+            for week in open_weeks:
+                failures.add(week, source, failure)
+            continue
+        if health is not None and asking.has_answered:
             health.succeeded(SourceKind.PRICES, source)
         still_open: list[Week] = []
         for some in _chunks(left):
             if stopping():
                 return
-            for week in some:
-                answer = answers.get(id(week))
+            for week in (week for week in some if not week.is_settled and week.fault is None):
                 try:
-                    if isinstance(answer, PriceSourceError):
-                        raise answer
-                    if answer is not None:
-                        asking.consult(week, answer)
+                    asking.consult(week, history)
                 except PriceSourceError as failure:
                     failures.add(week, source, failure)
             still_open += [week for week in some if not week.is_settled]
             if settled := [week for week in some if week.is_settled]:
                 await record(settled)
         left = still_open
-        asking.forget_questionable(open_weeks)
     for some in _chunks(left):
         if stopping():
             return
         for week in some:
             week.conclude(failures.of(week), rules, calendar, now)
         await record(some)
+
+
+def _halves(symbols: Sequence[str]) -> list[Sequence[str]]:
+    """`symbols` in two parts of equal size; one part where there is a single symbol."""
+    half = len(symbols) // 2
+    return [part for part in (symbols[:half], symbols[half:]) if part]
 
 
 def _chunks(weeks: Sequence[Week]) -> Iterator[Sequence[Week]]:

@@ -15,6 +15,7 @@ from core.logs import redacted
 from core.picks.file import parse_picks
 from core.picks.staged_file import FILE_PICKS, staging_file
 from core.picks.universe import parse_universe
+from core.prices.query import query
 from core.prices.source import PriceSource, UnavailableError
 from core.services import pick_source_called, price_chain, rules_of
 from core.settings import PREFIX, Settings, is_safe, user_settings_file
@@ -114,7 +115,7 @@ async def try_out(
 async def _ask(source: PriceSource, symbol: str, last: date) -> Trial:
     """The test request: the closes of `symbol` in the ten days to `last`, the newest due session."""
     started = time.monotonic()
-    answer = await source.closes([symbol], last - SPAN, last)
+    answer = await query(source, [symbol], last - SPAN, last)
     took = timedelta(seconds=time.monotonic() - started)
     closes = answer.closes.get(symbol)
     if not closes:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from core.file_at_rest import FileAtRest, label_of
 from core.finding import Finding
 from core.health import told
+from core.prices.query import query
 from core.prices.source import PriceSource
 from core.services import Access, open_address, price_chain, rules_of
 from core.settings import PREFIX, Settings
@@ -87,7 +88,7 @@ async def _look(
 async def _newest_close(source: PriceSource, settings: Settings, calendar: TradingCalendar) -> date | None:
     """The date of the benchmark's newest close in the ten days up to the last session that is due; None without."""
     last = rules_of(settings, (source,)).last_due_session(calendar, datetime.now(UTC))
-    answer = await source.closes([settings.benchmark], last - _SPAN, last)
+    answer = await query(source, [settings.benchmark], last - _SPAN, last)
     return max(answer.closes.get(settings.benchmark, {}), default=None)
 
 

@@ -12,13 +12,14 @@ from psycopg import AsyncConnection
 from core.clock import Clock, is_from_future
 from core.facts import TEXT_LIMIT, count_in, instant_in, text_in
 from core.logs import redacted
-from core.picks.source import PickSource
-from core.prices.source import PriceSource
+from core.picks.source import PickSource, PicksTimedOutError
+from core.prices.source import PriceSource, SourceTimedOutError
 from db import leadership
 from db.errors import AlphaMondayError
 from db.records import SchedulerFact
 
 SOURCE_PREFIX = "source:"
+_LARGEST_QUOTA = 10**12  # a third party's may be too long to be written down
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,11 @@ class SourceHealth:
     failure_code: str | None = None
     failure: str | None = None
     quota_left: int | None = None
+
+    @property
+    def has_timed_out(self) -> bool:
+        """Whether the last query of it had no response in time."""
+        return self.is_failing and self.failure_code in (SourceTimedOutError.code, PicksTimedOutError.code)
 
 
 class HealthLog:
@@ -103,7 +109,9 @@ def _quota_left(source: PriceSource | PickSource) -> int | None:
         # A defect in a source's optional property must not keep its closes from being used.
         log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": source.name})
         return None
-    return quota if isinstance(quota, int) and not isinstance(quota, bool) else None
+    if not isinstance(quota, int) or isinstance(quota, bool):
+        return None
+    return quota if abs(quota) <= _LARGEST_QUOTA else None
 
 
 def _fact_name(kind: SourceKind, name: str) -> str:

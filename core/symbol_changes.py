@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from core.csv_rows import line_error, parse_date, read_rows
+from core.csv_rows import FileUnreadableError, line_error, parse_date, read_rows
+from core.daemon_thread import BlockedError
 from core.file_at_rest import FileAtRest
 from core.tickers import parse_ticker
 
@@ -62,9 +63,16 @@ class SymbolChangesFile:
     async def changes(self) -> SymbolChanges:
         """What the file holds, all of it: a change that it lacks would be a rename that is overlooked.
 
-        Raises `FileError`.
+        Raises `FileError`, also when the file does not respond for a minute.
         """
-        return NO_CHANGES if self._file is None else (await self._file.read(complete=True)).content
+        if self._file is None:
+            return NO_CHANGES
+        try:
+            return (await self._file.read(complete=True)).content
+        except BlockedError as exc:
+            raise FileUnreadableError(
+                f"cannot read {self._file.label!r}: {exc}", "Look whether its disk or its mount responds."
+            ) from exc
 
 
 def parse_changes(text: str, label: str) -> SymbolChanges:

@@ -5,6 +5,11 @@ import re
 _TICKER = re.compile(r"[A-Z][A-Z0-9.\-]{0,9}", re.ASCII)
 
 
+def is_ticker(text: str) -> bool:
+    """Whether `text` is a ticker as it is stored."""
+    return _TICKER.fullmatch(text) is not None
+
+
 def parse_ticker(text: str) -> str:
     """The ticker that `text` spells: 1 to 10 of A-Z 0-9 `.` `-`, starting with a letter, upper-cased.
 

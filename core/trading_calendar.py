@@ -16,6 +16,8 @@ FIRST_YEAR = 1900
 LAST_YEAR = 2100
 BATCH_DAYS = 14
 _DAY = timedelta(days=1)
+FIRST_RUN_DATE = date(FIRST_YEAR, 1, 8)  # the first Monday with a baseline in the calendar
+_LAST_RUN_DATE = date(LAST_YEAR, 12, 31) - (BATCH_DAYS - 1) * _DAY
 _SATURDAY = 5
 
 
@@ -93,6 +95,11 @@ def longest_settle_delay(open_until: time) -> timedelta:
     """
     since_friday = timedelta(days=3, hours=open_until.hour, minutes=open_until.minute)
     return since_friday - timedelta(hours=REGULAR_CLOSE.hour, minutes=REGULAR_CLOSE.minute) - timedelta(hours=1)
+
+
+def is_covered(run_date: date) -> bool:
+    """Whether the calendar covers the baseline and every day of the batch of `run_date`."""
+    return FIRST_RUN_DATE <= run_date <= _LAST_RUN_DATE
 
 
 def batch_days(run_date: date) -> list[date]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 from core.alerts.alerts import Alerts
 from core.alerts.channel import Channels
@@ -34,6 +35,10 @@ class Upkeep:
         self._alerts.look()
         if self._backing_up is None or self._backing_up.done():
             self._backing_up = asyncio.create_task(self._back_up())
+
+    def during_tick(self, running: timedelta) -> None:
+        """Says that a tick has been under way for `running`, where that is too long."""
+        self._ticks.runs(running)
 
     def after_failed_tick(self, problem: AlphaMondayError) -> None:
         """Starts what a tick that failed is no reason to leave: telling of it, and of what was written before."""

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from core import metrics
 from core.picks.source import PickDraft
 from core.price_history import History, TracedClose
-from core.prices.source import Basis
+from core.prices.source import INTEGER_DIGITS, TRY_ANOTHER, Basis, MalformedError, is_price
 from db.records import (
     Batch,
     BatchStatus,
@@ -98,7 +98,10 @@ def open_week(
 def value_day(
     history: History, batch: Batch, picks: Sequence[Pick], baseline_date: date, day: date
 ) -> ComputedDay | MissingCloses:
-    """The metrics of a session, with both ends of every return from the same answer, or the symbols that lack one."""
+    """The metrics of a session, with both ends of every return from the same answer, or the symbols that lack one.
+
+    Raises MalformedError for a value that cannot be stored.
+    """
     traces: dict[str, TracedClose] = {}
     missing: list[str] = []
     for symbol in (batch.benchmark_symbol, *(pick.ticker for pick in picks)):
@@ -109,24 +112,25 @@ def value_day(
     if missing:
         return MissingCloses(day, tuple(missing))
 
-    benchmark_price, benchmark_return = _value(batch.benchmark_initial_price, traces[batch.benchmark_symbol])
+    symbol = batch.benchmark_symbol
+    benchmark_price, benchmark_return = _value(history.source, symbol, batch.benchmark_initial_price, traces[symbol])
     checkpoint = Checkpoint(
         id=uuid7(),
         batch_id=batch.id,
         checkpoint_date=day,
         status=CheckpointStatus.COMPUTED,
-        benchmark_price=metrics.stored_price(benchmark_price),
+        benchmark_price=benchmark_price,
         benchmark_return_pct=metrics.rounded(benchmark_return),
     )
     rows = []
     for pick in picks:
-        price, absolute_return = _value(pick.initial_price, traces[pick.ticker])
+        price, absolute_return = _value(history.source, pick.ticker, pick.initial_price, traces[pick.ticker])
         rows.append(
             PickCheckpointMetric(
                 id=uuid7(),
                 checkpoint_id=checkpoint.id,
                 pick_id=pick.id,
-                current_price=metrics.stored_price(price),
+                current_price=price,
                 absolute_return_pct=metrics.rounded(absolute_return),
                 vs_benchmark_pct=metrics.rounded(metrics.vs_benchmark_pct(absolute_return, benchmark_return)),
             )
@@ -142,9 +146,17 @@ def value_day(
     )
 
 
-def _value(initial: Decimal, trace: TracedClose) -> tuple[Decimal, Decimal]:
+def _value(source: str, symbol: str, initial: Decimal, trace: TracedClose) -> tuple[Decimal, Decimal]:
+    """The price to store and the unrounded return in percent. Raises MalformedError for a price out of bounds."""
     price = metrics.current_price(initial, trace.baseline, trace.close, trace.split_factor)
-    return price, metrics.return_pct(initial, price)
+    # The digits are counted first: rounding a number with too many of them fails.
+    if price.adjusted() >= INTEGER_DIGITS or not is_price(stored := metrics.stored_price(price)):
+        raise MalformedError(
+            f"{source} leads to a price of {price:.3E} for {symbol}, which cannot be stored: close {trace.close:f}, "
+            f"split factors {trace.split_factor:.6g}, baseline {trace.baseline:f} (stored as {initial:.6g}).",
+            TRY_ANOTHER,
+        )
+    return stored, metrics.return_pct(initial, price)
 
 
 def _rebasings(batch: Batch, picks: Iterable[Pick], traces: Mapping[str, TracedClose]) -> Iterable[Rebasing]:

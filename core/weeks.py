@@ -11,8 +11,9 @@ from decimal import Decimal
 from core.moves import Move, standing_moves, without_accepted
 from core.picks.source import Account, PickDraft
 from core.price_history import History
-from core.prices.source import PriceSourceError, RateLimitedError
+from core.prices.source import PriceSourceError, RateLimitedError, is_price
 from core.rules import Delay, Rules, SkippedDay, SkipReason, WaitCause
+from core.tickers import is_ticker
 from core.trading_calendar import TradingCalendar, batch_days
 from core.valuation import ComputedDay, MissingCloses, Opening, open_week, value_day
 from db.records import ActiveBatch, Batch, Pick
@@ -145,6 +146,21 @@ class Week:
         """Whether no answer can add anything."""
         return self.batch is not None and not self.open_days
 
+    @property
+    def fault(self) -> Delay | None:
+        """Why no source can value the batch: rows that another program wrote and this one never would."""
+        if self.batch is None:
+            return None
+        remedy = f"alpha-monday fail {self.run_date} --reason TEXT closes the batch"
+        if not self.picks:
+            return Delay(WaitCause.BATCH_MALFORMED, f"the batch has no picks; {remedy}")
+        for symbol, prices in self.stored_prices.items():
+            if not is_ticker(symbol):
+                return Delay(WaitCause.BATCH_MALFORMED, f"{symbol[:40]!r} is not a ticker; {remedy}")
+            if not all(map(is_price, prices.values())):
+                return Delay(WaitCause.BATCH_MALFORMED, f"a stored price of {symbol} is out of bounds; {remedy}")
+        return None
+
     def consult(self, history: History, now: datetime) -> None:
         """Takes from one source's answer what it gives: the opening, then every open day."""
         if self.batch is None:
@@ -234,16 +250,31 @@ class Week:
             if move.session == baseline_date
         )
 
+    def delay(self, why: Delay) -> None:
+        """Leaves the whole week for later."""
+        if self.batch is None or self.opening is not None:
+            self.batch, self.opening, self.unopened = None, None, why
+        else:
+            self.waiting = dict.fromkeys(self.days, why)
+        self.computed, self.skipped = {}, {}
+
     def conclude(
         self, failures: Sequence[PriceSourceError], rules: Rules, calendar: TradingCalendar, now: datetime
     ) -> None:
         """Decides every open day once all sources were asked: skipped with evidence, or left waiting."""
         if self.batch is None:
-            self.unopened = _failure(failures) or self.unopened or Delay(WaitCause.CLOSE_MISSING, "no source was asked")
+            failure = _failure(failures)
+            if self.unopened is not None and self.unopened.moves:
+                # An operator has to see the move, whatever became of the sources after it.
+                self.unopened = replace(self.unopened, retry_after=failure.retry_after if failure else None)
+            else:
+                self.unopened = failure or self.unopened or Delay(WaitCause.CLOSE_MISSING, "no source was asked")
             return
         for day in self.open_days:
             # An outage, limit or refusal proves nothing about the day, whatever the other sources said.
-            decided = self._doubt(day, failures) or _failure(failures) or self._judge(day, rules, calendar, now)
+            decided = (
+                self.fault or self._doubt(day, failures) or _failure(failures) or self._judge(day, rules, calendar, now)
+            )
             if isinstance(decided, SkippedDay):
                 self.skipped[day] = decided
             else:
@@ -260,18 +291,6 @@ class Week:
             f"{words}; alpha-monday accept {self.run_date} takes it at its word",
             failure.retry_after if (failure := _failure(failures)) else None,
             moves,
-        )
-
-    @property
-    def questionable(self) -> frozenset[str]:
-        """The symbols whose closes in some answer lack an open day or the baseline, or moved beyond all likelihood."""
-        moved = {move.symbol for moves in self._doubtful.values() for move in moves}
-        return frozenset(moved).union(
-            symbol
-            for history in self._histories
-            for day in (*self.open_days, self.baseline_date)
-            for symbol in self.symbols
-            if not history.has_close(symbol, day)
         )
 
     def _judge(self, day: date, rules: Rules, calendar: TradingCalendar, now: datetime) -> SkippedDay | Delay:

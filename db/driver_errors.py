@@ -18,6 +18,10 @@ from db.errors import (
 
 TRY_AGAIN = "Look whether the server runs and can be reached; a scheduler tries again by itself."
 _SEE_URL = "Check DATABASE_URL and the user's rights."
+# A value out of range or of another form, a constraint, a limit of the server's such as the length of a text.
+_DATA = frozenset({"22", "23", "54"})
+# What the driver itself refuses, with no SQLSTATE: the connection is sound.
+_DEFECTS = (psycopg.ProgrammingError, psycopg.NotSupportedError)
 _IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})  # a serialisation failure, a deadlock, a lock not to be had
 
 
@@ -37,7 +41,7 @@ def translate(exc: psycopg.Error) -> DatabaseError:
             f"The database server has no space left: {said}",
             "Free space on the server's disk; work goes on by itself.",
         )
-    if state.startswith("23"):
+    if state[:2] in _DATA or (not state and isinstance(exc, psycopg.DataError)):
         return RowRefusedError(f"The database refused a row: {said}", "Nothing was written. Report this as a defect.")
     if state in _IN_THE_WAY:
         return DatabaseBusyError(
@@ -56,7 +60,7 @@ def translate(exc: psycopg.Error) -> DatabaseError:
         )
     if state.startswith("28") or _server_said_no(exc, said):
         return DatabaseRefusedError(f"The database refused the connection: {said}", _SEE_URL)
-    if isinstance(exc, psycopg.OperationalError) or exc.sqlstate is None:
+    if isinstance(exc, psycopg.OperationalError) or not (state or isinstance(exc, _DEFECTS)):
         return DatabaseUnavailableError(f"The database cannot be reached: {said}", TRY_AGAIN)
     return DatabaseError(f"The database failed ({state}): {said}", "Look at the server's log.")
 
@@ -79,3 +83,8 @@ def translated() -> Iterator[None]:
         yield
     except psycopg.Error as exc:
         raise translate(exc) from exc
+    except UnicodeEncodeError as exc:
+        raise RowRefusedError(
+            f"The database refused a row: a text of it is not Unicode: {exc.reason}.",
+            "Nothing was written. Report this as a defect.",
+        ) from exc

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from db.text import storable
+
 
 class AlphaMondayError(Exception):
     """Something an operator has to know: what happened (`message`) and what to do about it (`remedy`).
@@ -13,9 +15,10 @@ class AlphaMondayError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        # Here, because what a source or an operating system says is stored as the cause of a delay.
+        self.message = storable(message)
+        self.remedy = storable(remedy)
+        super().__init__(self.message)
 
 
 class DatabaseError(AlphaMondayError):
@@ -67,7 +70,7 @@ class DatabaseFullError(DatabaseError):
 
 
 class RowRefusedError(DatabaseError):
-    """A constraint or guard refused a row."""
+    """A constraint, a guard or a type refused a value."""
 
     code = "row_refused"
 

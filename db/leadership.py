@@ -12,6 +12,7 @@ from db.fencing import LEADER_KEY, Term, begin_term, take_lead
 from db.records import SchedulerFact
 from db.rows import json_object, record_row
 from db.statements import load
+from db.text import storable
 
 _SQL = load("leadership")
 LEAD_LAPSES_AFTER_S = 30
@@ -88,9 +89,4 @@ async def facts(connection: AsyncConnection[Any]) -> dict[str, SchedulerFact]:
 
 
 def _encode(value: Mapping[str, Any]) -> str:
-    return json.dumps({key: _storable(inner) if isinstance(inner, str) else inner for key, inner in value.items()})
-
-
-def _storable(text: str) -> str:
-    """`text` without what jsonb refuses: NUL and halves of surrogate pairs, which sources' messages may hold."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    return json.dumps({key: storable(inner) if isinstance(inner, str) else inner for key, inner in value.items()})

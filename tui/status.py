@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PRODUCT = "Alpha Monday"
 _PAUSED = Text("‖ paused", style="caution")
 # As core.prices.source.PriceSourceError and what derives from it: the codes by which a waiting day blames its source.
-_SOURCE_CODES = frozenset({"price_source", "rate_limited", "unauthorised", "unavailable", "malformed"})
+_SOURCE_CODES = frozenset({"price_source", "rate_limited", "unauthorised", "unavailable", "timed_out", "malformed"})
 
 
 class Link(StrEnum):

@@ -12,19 +12,28 @@ from core.alerts.told import SourceOutage, Told
 from core.alerts.words import moment, plain, reason_words, span
 from core.moves import Move
 from core.opening_tries import OpeningTry
-from core.picks.source import PicksGivenUpError, PicksMalformedError, PicksNotYetError, PicksUnavailableError
+from core.picks.source import (
+    PicksGivenUpError,
+    PicksMalformedError,
+    PicksNotYetError,
+    PicksTimedOutError,
+    PicksUnavailableError,
+)
 from core.source_health import SourceHealth
 
 # What does not pass by itself: whoever is to bring picks is told at once.
 _FOR_SOMEBODY = frozenset({PicksNotYetError.code, PicksGivenUpError.code})
-_FOR_WHOEVER_STAGES = frozenset({*_FOR_SOMEBODY, PicksMalformedError.code, PicksUnavailableError.code})
+_FOR_WHOEVER_STAGES = frozenset(
+    {*_FOR_SOMEBODY, PicksMalformedError.code, PicksUnavailableError.code, PicksTimedOutError.code}
+)
 
 
 def source_told(told: Told, source: SourceHealth, after: timedelta) -> tuple[Told, Message | None]:
     """What is to be told of a source, and the channel's account once that is done.
 
     An outage begins with the first failure after a success. It is told once failures were seen over `after`: one that
-    failed once and was not asked again, because another of the chain answered, is none.
+    failed once and was not asked again, because another of the chain answered, is none. A source that does not respond
+    is told at once: each of its timeouts takes minutes.
     """
     before, message = told.outages.get(key_of(source)), None
     if before is not None and source.succeeded_at is not None and source.succeeded_at >= before.began:
@@ -35,7 +44,8 @@ def source_told(told: Told, source: SourceHealth, after: timedelta) -> tuple[Tol
     if not source.is_failing or source.failed_at is None:
         return replace(told, outages=others), message
     outage = before or SourceOutage(source.failed_at, is_told=False)
-    if message is None and not outage.is_told and source.failed_at - outage.began >= after:
+    is_long = source.has_timed_out or source.failed_at - outage.began >= after
+    if message is None and not outage.is_told and is_long:
         message = _fails(source, outage)
         outage = replace(outage, is_told=True)
     return replace(told, outages={**others, key_of(source): outage}), message

@@ -1,4 +1,4 @@
-"""The alert that every tick fails: nothing is opened or written, and no day waits that would tell of it."""
+"""The alert that ticks fail or do not end: nothing is opened or written, and no day waits that would tell of it."""
 
 from datetime import datetime, timedelta
 
@@ -13,6 +13,10 @@ from db.errors import AlphaMondayError
 
 # A tick that failed once is often the database's doing, and over at the next.
 FAILING_AFTER = timedelta(minutes=5)
+_UNENDED = AlphaMondayError(
+    "The tick has not ended: a source does not respond, or there is much to catch up.",
+    "alpha-monday doctor queries each source now; the log names those that do not respond.",
+)
 
 
 class TickAlert:
@@ -39,9 +43,15 @@ class TickAlert:
             f"No look for work has succeeded since {moment(self._failing_since)} exchange time.",
             plain(redacted(problem.message, secrets), limit=300),
             plain(redacted(problem.remedy, secrets), limit=300),
-            "Nothing is opened or written until this is mended.",
+            "Nothing else is opened or written until this is mended.",
         ]
         self._post.send(make_message("the schedule stands still", lines, Severity.FAILURE))
+
+    def runs(self, running: timedelta) -> None:
+        """Notes that a tick has been under way for `running`; the alert comes while it still is."""
+        if running >= FAILING_AFTER:
+            self._failing_since = self._failing_since or self._clock.now() - running
+            self.failed(_UNENDED)
 
     def succeeded(self) -> None:
         """Notes a tick that did not fail."""

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from core.daemon_thread import DaemonThread
 from core.picks.check import check_picks
 from core.picks.llm_prompt import OWN_WORDS, AnswerError, prompt_for, read_own_words
 from core.picks.source import (
@@ -16,6 +17,7 @@ from core.picks.source import (
     PickOptions,
     PicksGivenUpError,
     PicksMalformedError,
+    PicksTimedOutError,
     PicksUnavailableError,
 )
 from core.plugins import needed, require_extra
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 ADDRESS = "https://api.openai.com/v1"
 LONGEST_MODEL = 200
+_READ_WITHIN = timedelta(minutes=1)
 _SOURCE = "pick source 'llm'"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -75,6 +78,7 @@ class LlmPicks:
         self._model = model
         self._market = market
         self._prompt = prompt
+        self._reading = DaemonThread("reading the prompt")
         self._answered: dict[date, AccountedPicks] = {}
         self._turn = asyncio.Lock()
 
@@ -105,7 +109,9 @@ class LlmPicks:
         baseline = self._baseline(run_date)
         benchmark = self._market.benchmark
         await self._closing(frozenset({benchmark}), baseline)  # no answer is paid for that could not be looked at
-        own_words = OWN_WORDS if self._prompt is None else await asyncio.to_thread(read_own_words, self._prompt)
+        own_words = OWN_WORDS
+        if self._prompt is not None:
+            own_words = await self._reading.run(_READ_WITHIN, read_own_words, self._prompt)
         prompt = prompt_for(run_date, baseline, benchmark, own_words)
 
         async def check(drafts: Sequence[PickDraft]) -> Sequence[PickDraft]:
@@ -118,7 +124,7 @@ class LlmPicks:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            raise PicksUnavailableError(
+            raise PicksTimedOutError(
                 f"The language model {self._model!r} gave no valid picks within {self._patience.whole:g} s.",
                 "It is asked again until the opening ends; if it lasts, choose a faster model.",
             ) from None

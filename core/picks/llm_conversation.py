@@ -13,6 +13,7 @@ from pydantic_ai.settings import ModelSettings
 from core.picks.llm_endpoint import Endpoint
 from core.picks.llm_prompt import LONGEST_ANSWER, AnswerError, Prompt, read_answer
 from core.picks.source import Account, PickDraft
+from db.text import storable
 
 MOST_ASKED_AGAIN = 2
 _LONGEST_KEPT = 4_000
@@ -71,7 +72,7 @@ class Conversation:
         """Takes down an answer, and gives the text of it that may be kept and repeated."""
         refusal = (response.provider_details or {}).get("refusal")
         said = refusal if isinstance(refusal, str) else response.text or ""
-        text = _storable(self._endpoint.masked(said))
+        text = storable(self._endpoint.masked(said))
         self._answers.append(text)
         self._fault = ""
         if response.finish_reason == "content_filter":
@@ -129,8 +130,3 @@ class _Listening(WrapperModel):
         except Exception as exc:  # noqa: BLE001 - the client takes apart whatever it was sent, and fails in any way
             raise self._endpoint.meaning(exc) from None  # the cause would repeat what was said, perhaps the key
         return replace(response, parts=[TextPart(self._heard(response))], finish_reason="stop")
-
-
-def _storable(text: str) -> str:
-    """`text` with what PostgreSQL cannot keep, NUL and half surrogate pairs, replaced by question marks."""
-    return text.replace("\0", "?").encode("utf-8", "replace").decode()

@@ -25,7 +25,6 @@ from core.picks.source import PickDraft, PickOptions, PicksMalformedError, Picks
 from core.picks.universe import Universe, parse_universe
 from core.plugins import needed
 from core.price_history import History
-from core.prices.fallback import FirstAnswer
 from core.prices.source import ONE, PriceSource, PriceSourceError, is_taken_at_its_word
 from db.records import Action
 
@@ -150,8 +149,6 @@ class MomentumPicks:
         asked = next(
             (symbol for symbol in (self._benchmark, *sorted(members)) if history.last_session(symbol)), self._benchmark
         )
-        if isinstance(self._prices, FirstAnswer):
-            self._prices.forget([asked])
         second = await self._history(frozenset({asked}), sessions)
         return closed & _closures(second, asked, (), sessions)
 

@@ -1,6 +1,8 @@
 """Which pick sources there are, by name."""
 
-from core.discreet import DiscreetPicks, discreet
+from dataclasses import replace
+
+from core.discreet import DiscreetPicks, PricesForAnotherLoop, discreet
 from core.picks.source import PickOptions, PickSource
 from core.plugins import Registry
 
@@ -29,5 +31,7 @@ def make_pick_source(name: str, options: PickOptions) -> PickSource:
     """
     if name in _PICK_SOURCES.built_in:
         return _PICK_SOURCES.make(name, options)
+    prices = None if options.prices is None else PricesForAnotherLoop(options.prices)
+    options = replace(options, prices=prices)
     with discreet(options):
-        return DiscreetPicks(_PICK_SOURCES.make(name, options), options)
+        return DiscreetPicks(_PICK_SOURCES.make(name, options), options, prices)

@@ -6,12 +6,17 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from core.prices.source import PriceSource
+from core.prices.source import LONGEST_MESSAGE, PriceSource, bounded_rest
 from db.errors import AlphaMondayError
 from db.records import Action
+from db.text import storable
 
 if TYPE_CHECKING:
     from core.trading_calendar import TradingCalendar
+
+
+_LONGEST_ANSWER = 4_000
+_MOST_ANSWERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +33,23 @@ class Account:
     """How a source that was asked in words came to its picks; it is kept in an event.
 
     `answers` are the raw ones in the order given, each shortened to 4,000 characters; `prompt_sha256` is in hex.
+    Raises TypeError or ValueError for values of another form.
     """
 
     model: str
     prompt_sha256: str
     attempts: int
     answers: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        kept = tuple(storable(answer)[:_LONGEST_ANSWER] for answer in self.answers[:_MOST_ANSWERS])
+        for name, value in (
+            ("model", storable(self.model)[:_LONGEST_ANSWER]),
+            ("prompt_sha256", storable(self.prompt_sha256)[:_LONGEST_ANSWER]),
+            ("attempts", int(self.attempts)),
+            ("answers", kept),
+        ):
+            object.__setattr__(self, name, value)
 
 
 class AccountedPicks(tuple[PickDraft, ...]):  # noqa: SLOT001 - a tuple's subclass cannot have slots of its own
@@ -81,6 +97,9 @@ class PickSourceError(AlphaMondayError):
 
     code = "pick_source"
 
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message[:LONGEST_MESSAGE], remedy[:LONGEST_MESSAGE])
+
 
 class PicksNotYetError(PickSourceError):
     """The source has nothing for this week yet: it is asked again until trading starts."""
@@ -89,13 +108,19 @@ class PicksNotYetError(PickSourceError):
 
 
 class PicksUnavailableError(PickSourceError):
-    """The source cannot be reached or lacks what it needs; `retry_after` is how long it asked to be left alone."""
+    """The source cannot be reached or lacks what it needs; `retry_after`, at most a day, is its wish."""
 
     code = "picks_unavailable"
 
     def __init__(self, message: str, remedy: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message, remedy)
-        self.retry_after = retry_after
+        self.retry_after = bounded_rest(retry_after)
+
+
+class PicksTimedOutError(PicksUnavailableError):
+    """The source did not respond in time."""
+
+    code = "picks_timed_out"
 
 
 class PicksMalformedError(PickSourceError):
@@ -111,4 +136,4 @@ class PicksGivenUpError(PickSourceError):
 
     def __init__(self, message: str, remedy: str, account: Account | None = None) -> None:
         super().__init__(message, remedy)
-        self.account = account
+        self.account = account if isinstance(account, Account) else None  # a third party's may be anything

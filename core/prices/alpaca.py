@@ -12,8 +12,8 @@ from core.prices.alpaca_bars import InvalidSymbol, Page, Series, Span, read_page
 from core.prices.exact_json import parse_json
 from core.prices.http import Patience, Provider, Reply
 from core.prices.limiter import Limiter
-from core.prices.provider_errors import LONGEST_RETRY, TRIED_AGAIN, checked_key, retry_delay, setting_of
-from core.prices.source import Answer, Basis, PriceOptions, PriceSourceError, UnavailableError
+from core.prices.provider_errors import TRIED_AGAIN, checked_key, retry_delay, setting_of
+from core.prices.source import LONGEST_REST, Answer, Basis, PriceOptions, PriceSourceError, UnavailableError
 from core.settings import SettingsError
 
 ADDRESS = "https://data.alpaca.markets"
@@ -156,7 +156,7 @@ def _wait_asked_for(headers: Mapping[str, str], now: datetime) -> timedelta | No
     wait, reset = retry_delay(headers.get("Retry-After"), now), headers.get("X-RateLimit-Reset", "")
     if wait is not None or not _COUNT.fullmatch(reset):
         return wait
-    return timedelta(seconds=min(max(int(reset) - now.timestamp(), 0.0), LONGEST_RETRY.total_seconds()))
+    return timedelta(seconds=min(max(int(reset) - now.timestamp(), 0.0), LONGEST_REST.total_seconds()))
 
 
 def _key_parts(source: str, key: str) -> tuple[str, str]:

@@ -1,12 +1,13 @@
 """One question for each symbol and day: closes of finished sessions are kept until the exchange's day is over."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from core.clock import Clock
+from core.price_history import History
 from core.prices.around import AroundSource
-from core.prices.source import Answer, Close, PriceSource
+from core.prices.source import Answer, Close, MalformedError, PriceSource
 from core.trading_calendar import TradingCalendar
 
 
@@ -21,10 +22,11 @@ class _Kept:
 
 
 class DayCache(AroundSource):
-    """A price source that asks another one only for what that has not told yet today.
+    """A price source that queries another one only for closes that it does not hold yet from today.
 
-    Kept are a symbol's closes with one on the span's last session; what lacks that close is asked for again. All of a
-    symbol's closes in an answer are of one question, so both ends of its return are on one share basis.
+    It keeps a symbol's closes only if the provider has nothing left to correct: a close on every session of the span,
+    numbers that can be prices, and no move of more than 40 % in one session. All of a symbol's closes in an answer come
+    from one response, so both ends of its return are on one share basis.
     """
 
     def __init__(self, source: PriceSource, calendar: TradingCalendar, clock: Clock) -> None:
@@ -48,18 +50,20 @@ class DayCache(AroundSource):
             for symbol, kept in known.items()
         }
         if not (asked := wanted - known.keys()):
-            return Answer(self.name, self.basis, closes)
+            return Answer(self.name, self.basis, closes, is_cached=True)
         answer = await self._source.closes(sorted(asked), first, last)
-        finished = self._last_session(last)
+        history, sessions = History(answer, last), frozenset(self._calendar.sessions(first, last))
         for symbol, found in answer.closes.items():
-            if finished in found:
+            if sessions and _is_sound(history, symbol, sessions):
                 self._kept[symbol] = _Kept(today, first, last, found)
-        return Answer(answer.source, answer.basis, {**closes, **answer.closes}, answer.unknown)
+        return replace(answer, closes={**closes, **answer.closes})
 
-    def forget(self, symbols: Iterable[str]) -> None:
-        """Has the source asked again for `symbols`."""
-        for symbol in symbols:
-            self._kept.pop(symbol, None)
 
-    def _last_session(self, last: date) -> date:
-        return last if self._calendar.is_session(last) else self._calendar.previous_session(last)
+def _is_sound(history: History, symbol: str, sessions: frozenset[date]) -> bool:
+    """Whether `symbol` has a close on all of `sessions`, and none that is malformed or may be wrong."""
+    try:
+        return not history.moves(symbol, min(sessions), max(sessions)) and all(
+            history.close(symbol, day) is not None for day in sessions
+        )
+    except MalformedError:
+        return False

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from core.prices.day_cache import DayCache
+from core.prices.query import query
 from core.prices.source import Answer, Basis, PriceSource, PriceSourceError, is_taken_at_its_word
 
 
@@ -34,20 +34,13 @@ class FirstAnswer:
         """Whether every source's closes are the operator's own."""
         return all(is_taken_at_its_word(source) for source in self._sources)
 
-    def forget(self, symbols: Iterable[str]) -> None:
-        """Has sources that keep responses asked again for `symbols`."""
-        wanted = tuple(symbols)
-        for source in self._sources:
-            if isinstance(source, DayCache):
-                source.forget(wanted)
-
     async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
         """The first source's answer that is not an error. Raises the first one's error where each has failed."""
         wanted = tuple(symbols)
         failures: list[PriceSourceError] = []
         for source in self._sources:
             try:
-                return await source.closes(wanted, first, last)
+                return await query(source, wanted, first, last)
             except PriceSourceError as failure:
                 failures.append(failure)
         raise failures[0]

@@ -121,8 +121,10 @@ class Provider(ProviderErrors):
             failures = failed
         else:
             return {name: answered[name] for name in questions}
-        self._kept = {questions[name].key: result for name, result in answered.items()}
-        self._kept_until = time.monotonic() + _KEPT_FOR_S
+        finally:
+            if len(answered) < len(questions):  # also when the query's deadline ends it
+                self._kept = {questions[name].key: result for name, result in answered.items()}
+                self._kept_until = time.monotonic() + _KEPT_FOR_S
         raise _first(failures)
 
     async def _client(self) -> httpx.AsyncClient:

@@ -10,8 +10,8 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from core.clock import CLOCK_TOLERANCE
-from core.prices.provider_errors import LONGEST_RETRY, setting_of
-from core.prices.source import RateLimitedError
+from core.prices.provider_errors import setting_of
+from core.prices.source import LONGEST_REST, RateLimitedError
 from core.settings import SettingsError
 
 UNLIMITED = "none"
@@ -44,7 +44,7 @@ class Limiter:
                     raise RateLimitedError(
                         f"{self._source} may be asked {self._words} and has been.",
                         f"Wait; it is asked again later. {setting_of(self._source, 'LIMIT')} sets another limit.",
-                        min(wait, LONGEST_RETRY),
+                        min(wait, LONGEST_REST),
                     )
                 await asyncio.sleep(wait.total_seconds())
             for each in self._limits:

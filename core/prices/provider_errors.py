@@ -10,10 +10,15 @@ from urllib.parse import quote
 import httpx
 
 from core.logs import redacted
-from core.prices.source import MalformedError, RateLimitedError, UnauthorisedError, UnavailableError
+from core.prices.source import (
+    LONGEST_REST,
+    MalformedError,
+    RateLimitedError,
+    UnauthorisedError,
+    UnavailableError,
+)
 from core.settings import PREFIX, SettingsError
 
-LONGEST_RETRY = timedelta(days=1)
 TRIED_AGAIN = "The day is tried again; if it lasts, use another price source."
 _LONGEST_QUOTE = 160
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
@@ -95,10 +100,10 @@ def retry_delay(header: str | None, now: datetime) -> timedelta | None:
     """How long a Retry-After asks to wait, seconds or an HTTP date, at most a day; None if it says nothing usable."""
     text = (header or "").strip()
     if _SECONDS.fullmatch(text):
-        return min(timedelta(seconds=int(text)), LONGEST_RETRY)
+        return min(timedelta(seconds=int(text)), LONGEST_REST)
     try:
         until = parsedate_to_datetime(text)
         wait = until.replace(tzinfo=until.tzinfo or UTC) - now
     except (ValueError, TypeError, IndexError, OverflowError):
         return None  # a limit without a usable delay is still a limit; the back-off decides
-    return min(max(wait, timedelta(0)), LONGEST_RETRY)
+    return min(max(wait, timedelta(0)), LONGEST_REST)

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from db.errors import AlphaMondayError
 
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from core.trading_calendar import TradingCalendar
 
 ONE = Decimal(1)
+LONGEST_REST = timedelta(days=1)
+LONGEST_MESSAGE = 1000
+TRY_ANOTHER = "The day is tried again; if it lasts, use another price source."
 _PRICE = re.compile(r"[0-9]{1,32}(\.[0-9]{1,32})?", re.ASCII)
-_INTEGER_DIGITS = 12
+INTEGER_DIGITS = 12
 _DECIMAL_DIGITS = 12
-_TOO_LARGE = Decimal(10) ** _INTEGER_DIGITS
+_TOO_LARGE = Decimal(10) ** INTEGER_DIGITS
 
 
 class Basis(StrEnum):
@@ -46,6 +49,7 @@ class Answer:
     """What one source said to one question: dated closes per symbol it knows, and the symbols it does not know.
 
     `is_complete` is False while closes may still be added, in a file say: what the answer lacks is then no evidence.
+    `is_cached` says that no source was queried for it.
     """
 
     source: str
@@ -53,6 +57,7 @@ class Answer:
     closes: Mapping[str, Mapping[date, Close]]
     unknown: frozenset[str] = frozenset()
     is_complete: bool = True
+    is_cached: bool = field(default=False, compare=False)
 
 
 class PriceSource(Protocol):
@@ -98,9 +103,13 @@ class PriceOptions:
 
 
 def least_rest(source: PriceSource) -> timedelta:
-    """How long `source` asks to be left alone after an answer that lacks something; zero for most."""
-    rest = getattr(source, "least_rest", None)
-    return rest if isinstance(rest, timedelta) else timedelta(0)
+    """How long `source` asks to be left alone after an answer that lacks something, at most a day; zero for most."""
+    return bounded_rest(getattr(source, "least_rest", None)) or timedelta(0)
+
+
+def bounded_rest(rest: object) -> timedelta | None:
+    """`rest` if it is a duration, from zero to a day: a source must not put off its days for longer."""
+    return min(max(rest, timedelta(0)), LONGEST_REST) if isinstance(rest, timedelta) else None
 
 
 def is_taken_at_its_word(source: PriceSource) -> bool:
@@ -113,15 +122,18 @@ class PriceSourceError(AlphaMondayError):
 
     code = "price_source"
 
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message[:LONGEST_MESSAGE], remedy[:LONGEST_MESSAGE])
+
 
 class RateLimitedError(PriceSourceError):
-    """The source asked to be left alone, for `retry_after` where it said how long."""
+    """The source asked to be left alone, for `retry_after` where it said how long; at most a day."""
 
     code = "rate_limited"
 
     def __init__(self, message: str, remedy: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message, remedy)
-        self.retry_after = retry_after
+        self.retry_after = bounded_rest(retry_after)
 
 
 class UnauthorisedError(PriceSourceError):
@@ -136,13 +148,23 @@ class UnavailableError(PriceSourceError):
     code = "unavailable"
 
 
+class SourceTimedOutError(UnavailableError):
+    """The source did not respond in time."""
+
+    code = "timed_out"
+
+
+class SourceDefectError(UnavailableError):
+    """The source raised what no price source may raise."""
+
+
 class MalformedError(PriceSourceError):
     """The source answered nonsense."""
 
     code = "malformed"
 
 
-def is_price(value: object) -> bool:
+def is_price(value: object) -> TypeGuard[Decimal]:
     """Whether `value` is a positive finite decimal of at most 12 integer and 12 decimal digits."""
     if type(value) is not Decimal or not value.is_finite() or not 0 < value < _TOO_LARGE:
         return False
@@ -159,8 +181,8 @@ def parse_price(text: str) -> Decimal:
     if not _PRICE.fullmatch(text):
         raise ValueError(f"not a plain decimal number: {text[:40]!r}")
     whole, _, fraction = text.partition(".")
-    if len(whole.lstrip("0")) > _INTEGER_DIGITS or len(fraction) > _DECIMAL_DIGITS:
-        raise ValueError(f"more than {_INTEGER_DIGITS} integer or {_DECIMAL_DIGITS} decimal digits: {text[:40]!r}")
+    if len(whole.lstrip("0")) > INTEGER_DIGITS or len(fraction) > _DECIMAL_DIGITS:
+        raise ValueError(f"more than {INTEGER_DIGITS} integer or {_DECIMAL_DIGITS} decimal digits: {text[:40]!r}")
     price = Decimal(text)
     if price <= 0:
         raise ValueError(f"not a positive price: {text[:40]!r}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -83,12 +84,29 @@ def test_moves_in_the_operators_own_closes_are_believed() -> None:
 
 
 @pytest.mark.parametrize("number", [Decimal(0), Decimal(-1), Decimal("NaN"), Decimal("1e12"), Decimal("1e-13")])
-def test_a_number_that_is_no_price_is_not_compared(number: Decimal) -> None:
+def test_a_number_that_is_no_price_fails_its_own_symbol(number: Decimal) -> None:
     broken = {DAYS[0]: Close(Decimal(1)), DAYS[1]: Close(number), DAYS[2]: Close(Decimal(1))}
     with pytest.raises(MalformedError, match=f"AAA on {DAYS[1]}"):
         history(AAA=broken).moves("AAA", DAYS[0], DAYS[2])
-    with pytest.raises(MalformedError, match=f"AAA on {DAYS[1]}"):
-        history(AAA={DAYS[1]: Close(Decimal(1), number)})
+    whole = {day: Close(Decimal(1)) for day in DAYS[:3]}
+    found = history(AAA={**whole, DAYS[1]: Close(Decimal(1), number)}, BBB=whole)
+    for read in (
+        lambda: found.close("AAA", DAYS[0]),
+        lambda: found.trace("AAA", DAYS[0], DAYS[2]),
+        lambda: found.moves("AAA", DAYS[0], DAYS[2]),
+        lambda: found.split_factor("AAA", DAYS[0], DAYS[2]),
+    ):
+        with pytest.raises(MalformedError, match=f"AAA on {DAYS[1]}"):
+            read()
+    assert found.close("BBB", DAYS[2]) == 1
+
+
+@pytest.mark.parametrize("sent", [None, [], {"2020-01-06": Close(Decimal(1))}, {DAYS[1]: Decimal(1)}, {DAYS[1]: None}])
+def test_closes_of_another_form_fail_their_own_symbol(sent: Any) -> None:
+    found = history(AAA=sent, BBB=series("1", "2"))
+    with pytest.raises(MalformedError, match="AAA"):
+        found.close("AAA", DAYS[1])
+    assert found.close("BBB", DAYS[1]) == 2
 
 
 CHANGES = {"AAA": (SymbolChange("AAA", "ZZZ", DAYS[3]),)}

@@ -6,21 +6,25 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from core.accepting import accept, doubtful_moves
 from core.batches import NotPossibleError, open_week
 from core.due_work import due_work, run_due_work
+from core.health import read_health
 from core.picks.source import PickDraft, PicksGivenUpError
 from core.prices.day_cache import DayCache
-from core.prices.source import Answer, Close, UnavailableError
+from core.prices.source import Answer, Close, RateLimitedError, UnavailableError
 from core.services import Services
 from core.symbol_changes import SymbolChangesFile
-from tests.core.world import CALENDAR, FIRST, PICKS, SYMBOLS, World, all_closes
+from tests.core.world import CALENDAR, FIRST, PICKS, SECOND, SYMBOLS, World, all_closes
+from tests.databases import as_superuser
 from tests.fakes import ScriptedPrices, exchange
 
 Closes = Mapping[str, Mapping[date, Close]]
 FRIDAY, MONDAY, TUESDAY, WEDNESDAY = (date(2020, 1, day) for day in (3, 6, 7, 8))
+TUESDAY_AFTER = date(2020, 1, 14)
 SKIPS = "select payload->>'reason' from events where payload->>'reason' <> 'market_closed'"
 WAITING = "select checkpoint_date, cause from waiting_days order by 1"
 
@@ -58,6 +62,100 @@ async def test_a_number_that_is_no_price_keeps_its_week_waiting_and_the_tick_ali
         report, _ = await run_due_work(services)
     assert report.waiting == 1
     assert world.rows(WAITING) == [(MONDAY, "malformed")]
+
+
+@pytest.mark.parametrize(
+    ("price", "factor"),
+    [
+        ("0.4", "0.000000000001"),
+        ("999999999999.999999999999", "999999999999.999999999999"),
+        ("999999999999", "2"),
+        ("100", "-1"),
+    ],
+)
+async def test_a_value_that_cannot_be_stored_delays_the_weeks_of_its_symbol(
+    world: World, price: str, factor: str
+) -> None:
+    closes = all_closes()
+    closes["ZZZ"] = dict(closes["AAA"])
+    world.prices = Trusted(closes)
+    async with world.services() as services:
+        await run_due_work(services)
+        others = tuple(replace(draft, ticker=draft.ticker.replace("AAA", "ZZZ")) for draft in PICKS)
+        world.clock.instant = exchange("2020-01-12")
+        await run_due_work(services)
+        world.clock.instant = exchange("2020-01-13", "09:00")
+        assert (await open_week(services, SECOND, others, "manual")).opened == 1
+        closes["AAA"][TUESDAY_AFTER] = Close(Decimal(price), Decimal(factor))
+        world.clock.instant = exchange("2020-01-14")
+        report, _ = await run_due_work(services)
+    assert report.computed >= 2
+    assert world.rows("select distinct run_date::text from waiting_days join batches on batches.id = batch_id") == [
+        (FIRST.isoformat(),)
+    ]
+    assert ("malformed",) in world.rows("select cause from waiting_days")
+    assert world.rows(
+        "select c.status from checkpoints c join batches b on b.id = batch_id "
+        "where run_date = '2020-01-13' and checkpoint_date = '2020-01-14'"
+    ) == [("computed",)]
+
+
+@dataclass(slots=True)
+class Trusted(ScriptedPrices):
+    """Closes that the operator keeps."""
+
+    is_taken_at_its_word: bool = True
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "",
+        "insert into picks select gen_random_uuid(), id, '../aaa', 'BUY', 'x', 1 from hand_made",
+        "insert into picks select gen_random_uuid(), id, repeat('A', 5000), 'BUY', 'x', 1 from hand_made",
+        "insert into picks select gen_random_uuid(), id, 'AAA', 'BUY', 'x', 1e-40 from hand_made",
+        "insert into picks select gen_random_uuid(), id, 'AAA', 'BUY', 'x', 1e400 from hand_made",
+    ],
+    ids=["no picks", "no ticker", "a long ticker", "a tiny price", "a huge price"],
+)
+async def test_a_batch_that_nobody_could_have_opened_delays_itself_alone(world: World, row: str) -> None:
+    async with world.services() as services:
+        await run_due_work(services)
+        with psycopg.connect(as_superuser(world.conninfo)) as connection:
+            connection.execute("create temporary view hand_made as select * from batches where run_date = '2019-12-30'")
+            connection.execute(
+                "insert into batches (id, run_date, benchmark_symbol, benchmark_initial_price, status) "
+                "values (gen_random_uuid(), '2019-12-30', 'SPY', 100, 'active')"
+            )
+            connection.execute(row.encode())
+        world.clock.instant = exchange("2020-01-07")
+        report, _ = await run_due_work(services)
+    assert report.computed == 2
+    assert set(world.rows("select run_date::text, cause from waiting_days join batches on batches.id = batch_id")) == {
+        ("2019-12-30", "batch_malformed")
+    }
+
+
+@pytest.mark.parametrize("run_date", ["0001-01-01", "1899-12-25", "2100-12-20", "2101-01-03", "9999-12-27"])
+async def test_a_batch_outside_the_calendar_stops_nothing(world: World, run_date: str) -> None:
+    async with world.services() as services:
+        await run_due_work(services)
+        with psycopg.connect(as_superuser(world.conninfo)) as connection:
+            connection.execute(
+                "insert into batches (id, run_date, benchmark_symbol, benchmark_initial_price, status) "
+                "values (gen_random_uuid(), %s, 'SPY', 100, 'active')",
+                [run_date],
+            )
+            if run_date < "2000":  # or each Monday since is one that was missed
+                connection.execute(
+                    "insert into events (id, event_type, payload) select gen_random_uuid(), 'batch_missed', "
+                    "jsonb_build_object('run_date', day::date) from generate_series('1900-01-08', '2020-01-13', "
+                    "interval '7 days') as day"
+                )
+        world.clock.instant = exchange("2020-01-07")
+        report, _ = await run_due_work(services)
+        await read_health(services, timedelta(days=1))
+    assert report.computed == 2
 
 
 async def test_half_an_answer_that_comes_twice_is_no_evidence(world: World) -> None:
@@ -157,6 +255,30 @@ async def test_no_week_opens_by_itself_at_an_unlikely_baseline(world: World) -> 
         report, _ = await run_due_work(replace(services, sources=(world.prices, sound)))
         assert report.opened == 1
     assert world.rows("select payload->>'source' from events where event_type = 'batch_opened'") == [("second",)]
+
+
+@pytest.mark.parametrize("wrong", [Decimal("13.0"), Decimal(-1), None])
+async def test_a_baseline_that_the_provider_corrects_opens_the_week(world: World, wrong: Decimal | None) -> None:
+    world.prices = ScriptedPrices(without(["AAA"], [FRIDAY]) if wrong is None else with_close("AAA", FRIDAY, wrong))
+    async with world.services() as services:
+        services = behind_a_cache(world, services)
+        report, _ = await run_due_work(services)
+        assert report.opened == 0
+        world.prices.closes_by_symbol = all_closes()
+        world.clock.instant = exchange("2020-01-06", "09:06")
+        report, _ = await run_due_work(services)
+    assert report.opened == 1
+    assert [symbols for symbols, _, _ in world.prices.questions] == [frozenset(SYMBOLS), frozenset(["AAA"])]
+
+
+async def test_a_failure_after_a_doubtful_baseline_hides_no_cause(world: World) -> None:
+    world.prices = ScriptedPrices(with_close("AAA", FRIDAY, Decimal(1300)))
+    failing = ScriptedPrices({}, name="second", failure=RateLimitedError("slow", "Wait.", timedelta(minutes=9)))
+    async with world.services() as services:
+        report, _ = await run_due_work(replace(services, sources=(world.prices, failing)))
+    delay = report.unopened[FIRST]
+    assert (delay.cause, delay.retry_after) == ("doubtful_move", timedelta(minutes=9))
+    assert "AAA moved" in delay.detail
 
 
 async def test_an_operator_opens_at_whatever_baseline_there_is(world: World) -> None:

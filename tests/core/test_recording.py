@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,7 @@ from core.services import Services
 from core.weeks import Week
 from db import events
 from db.embedded import EmbeddedServer
-from db.errors import RowRefusedError
+from db.errors import DatabaseError
 from tests.core.world import CALENDAR, COUNTS, FIRST, PICKS, SECOND, SYMBOLS, THIRD, World, all_closes
 from tests.databases import cloned
 from tests.fakes import ScriptedPrices, exchange
@@ -39,8 +39,8 @@ async def services(world: World) -> AsyncIterator[Services]:
         yield services
 
 
-async def refuse(*_: object, **__: object) -> None:
-    raise psycopg.errors.CheckViolation("refused on purpose")
+async def fail(*_: object, **__: object) -> None:
+    raise psycopg.errors.InternalError_("failed on purpose")
 
 
 @pytest.mark.parametrize("late_statement", ["events.insert", "events.notify"])
@@ -50,18 +50,37 @@ async def test_a_week_is_written_whole_or_not_at_all(
     """A statement after the rows fails: nothing is left, and the next try does all of it."""
     world.clock.instant = exchange("2020-02-03")
     with monkeypatch.context() as broken:
-        broken.setattr(f"db.{late_statement}", refuse)
-        with pytest.raises(RowRefusedError):
+        broken.setattr(f"db.{late_statement}", fail)
+        with pytest.raises(DatabaseError):
             await backfill(services, {FIRST: PICKS, SECOND: PICKS})
     assert world.rows() == []
     assert world.rows(COUNTS) == []
     assert (await backfill(services, {FIRST: PICKS, SECOND: PICKS})).opened == 2
     before = world.rows()
     with monkeypatch.context() as broken:
-        broken.setattr(f"db.{late_statement}", refuse)
-        with pytest.raises(RowRefusedError):
+        broken.setattr(f"db.{late_statement}", fail)
+        with pytest.raises(DatabaseError):
             await backfill(services, {FIRST: PICKS, THIRD: PICKS})
     assert world.rows() == before
+
+
+async def test_one_close_spelled_in_two_ways_is_one_new_basis(world: World, services: Services) -> None:
+    await run_due_work(services)
+    for day, spelled in (("2020-01-06", "65.055"), ("2020-01-07", "65.05500"), ("2020-01-08", "65.0550")):
+        closes = all_closes()
+        closes["AAA"][date(2020, 1, 3)] = Close(Decimal(spelled))
+        world.prices.closes_by_symbol = closes
+        world.clock.instant = exchange(day)
+        async with world.services(Trusted(closes)) as anew:
+            await run_due_work(anew)
+    assert world.rows("select payload ->> 'answered' from events where event_type = 'price_rebased'") == [("65.055",)]
+
+
+@dataclass(slots=True)
+class Trusted(ScriptedPrices):
+    """Closes that the operator keeps."""
+
+    is_taken_at_its_word: bool = True
 
 
 async def test_two_writers_at_once_write_once(server: EmbeddedServer, template: str, world: World) -> None:
@@ -269,7 +288,7 @@ async def test_a_defect_of_a_pick_source_keeps_no_day_from_being_written(world: 
         broken = replace(services, pick_source=SlowPicks(world, "09:10", RuntimeError("s3cret")))
         report, _ = await run_due_work(broken)
     assert report.computed + report.skipped == 7
-    assert report.unopened[SECOND].detail == "the pick source slow failed: RuntimeError"
+    assert report.unopened[SECOND].detail == "The pick source slow failed: RuntimeError."
 
 
 async def test_a_clock_that_ran_ahead_of_the_servers_notes_no_monday_as_missed(

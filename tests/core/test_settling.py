@@ -1,15 +1,19 @@
 """Weeks that are valued from a chain: what one source's failure, defect or nonsense does to them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from core.prices.source import Answer, Basis, Close, MalformedError, PriceSourceError, UnavailableError
+import pytest
+
+from core.prices.day_cache import DayCache
+from core.prices.source import Answer, Basis, Close, MalformedError, RateLimitedError, UnavailableError
 from core.settling import settle
+from core.source_health import HealthLog
 from core.weeks import Week
 from tests.core.test_weeks import BASELINE, CALENDAR, MONDAY, RULES, SYMBOLS, week_of
-from tests.fakes import ScriptedPrices, exchange
+from tests.fakes import FixedClock, ScriptedPrices, exchange
 
 NOW = exchange("2026-11-16", "17:00")
 PRICES = {day: Close(Decimal(100)) for day in (BASELINE, MONDAY)}
@@ -25,21 +29,21 @@ def week_with(ticker: str) -> Week:
     return week
 
 
-@dataclass(slots=True)
 class Failing:
-    """A source that fails whenever it is asked about `symbol`, or always."""
+    """A source that fails whenever it is asked about one of the `symbols`, or always."""
 
-    failure: PriceSourceError
-    symbol: str | None = None
-    name: str = "failing"
-    basis: Basis = Basis.PRICE
-    settle_delay: timedelta = timedelta(0)
-    asked: list[frozenset[str]] = field(default_factory=list)
+    name = "failing"
+    basis = Basis.PRICE
+    settle_delay = timedelta(0)
+
+    def __init__(self, failure: Exception, *symbols: str) -> None:
+        self.failure, self.symbols = failure, frozenset(symbols)
+        self.asked: list[frozenset[str]] = []
 
     async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
         wanted = frozenset(symbols)
         self.asked.append(wanted)
-        if self.symbol is None or self.symbol in wanted:
+        if not self.symbols or wanted & self.symbols:
             raise self.failure
         return Answer(self.name, self.basis, dict.fromkeys(wanted, PRICES))
 
@@ -52,12 +56,50 @@ async def test_one_symbol_s_nonsense_holds_up_no_other_week() -> None:
     assert bad.waiting[MONDAY].cause == "malformed"
 
 
+@pytest.mark.parametrize("failure", [MalformedError("nonsense", "Wait."), KeyError("BAD1")])
+async def test_malformed_symbols_hold_up_none_of_many_other_weeks(failure: Exception) -> None:
+    """More weeks than halving them a few times could tell apart."""
+    weeks = [week_with(f"T{number}") for number in range(60)]
+    bad = [week_with("BAD1"), week_with("BAD1"), week_with("BAD2")]
+    source = Failing(failure, "BAD1", "BAD2")
+    await settle([*bad[:1], *weeks, *bad[1:]], [source], CALENDAR, RULES, NOW, unrecorded)
+    assert [set(week.computed) for week in weeks] == [{MONDAY}] * 60
+    assert {week.waiting[MONDAY].cause for week in bad} <= {"malformed", "unavailable"}
+    assert len(source.asked) <= 30
+
+
+async def test_a_limit_that_is_reached_while_malformed_symbols_are_looked_for_ends_the_queries() -> None:
+    class Limited(Failing):
+        async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+            if len(self.asked) == 2:
+                self.asked.append(frozenset(symbols))
+                raise RateLimitedError("slow", "Wait.", timedelta(minutes=7))
+            return await super().closes(symbols, first, last)
+
+    weeks = [week_with(f"T{number}") for number in range(8)]
+    source = Limited(MalformedError("nonsense", "Wait."), "T3")
+    await settle(weeks, [source], CALENDAR, RULES, NOW, unrecorded)
+    assert len(source.asked) == 3
+    assert {week.waiting[MONDAY].cause for week in weeks} == {"rate_limited"}
+
+
 async def test_a_provider_of_nothing_but_nonsense_is_not_asked_about_each_week() -> None:
     weeks = [week_of(MONDAY) for _ in range(16)]
     source = Failing(MalformedError("nonsense", "Wait."))
     await settle(weeks, [source], CALENDAR, RULES, NOW, unrecorded)
     assert {week.waiting[MONDAY].cause for week in weeks} == {"malformed"}
-    assert len(source.asked) <= 10
+    assert len(source.asked) == 2
+
+
+async def test_a_cache_that_answers_is_no_success_of_its_source() -> None:
+    source = ScriptedPrices(dict.fromkeys(SYMBOLS, PRICES))
+    clock = FixedClock(NOW)
+    cache = DayCache(source, CALENDAR, clock)
+    first, second = HealthLog(clock, tuple), HealthLog(clock, tuple)
+    await settle([week_of(MONDAY)], [cache], CALENDAR, RULES, NOW, unrecorded, health=first)
+    await settle([week_of(MONDAY)], [cache], CALENDAR, RULES, NOW, unrecorded, health=second)
+    assert len(source.questions) == 1
+    assert (len(first.pending()), len(second.pending())) == (1, 0)
 
 
 async def test_an_outage_is_not_asked_about_twice() -> None:

@@ -23,6 +23,27 @@ and so are the answers of price sources where nothing else is said. Writers come
 `db/roles.sql` and no others, except for whole commands, which use a server of their own.
 """
 _TAIL = """\
+## Faults that must not store a false value
+
+The other tests cover these kinds of faults (`tests/core`, `tests/providers`):
+
+- Unfinished files: a file that grows byte by byte, in any row order, under one process or one for each tick; times in
+  the future or copied from an original; content that changes while its times do not.
+- Renames: with a split on the same day, a frozen old name, a new name that belonged to another company, and back to
+  the first name, in any order with splits, revised closes and closures.
+- Closures that the calendar does not know: as a baseline, within a batch, and within the year that momentum ranks by.
+- Values that cannot be stored: split factors and prices out of bounds. Only the batches with that symbol wait.
+- Malformed or failing responses for some symbols: the other weeks are written.
+- Texts, delays and error classes of plug-ins that no program should send; batches with malformed rows from another
+  program; a row that the database refuses.
+- Sources, plug-ins, files and language models that hang, block their event loop or ignore cancellation: the query ends,
+  the next source is queried, `health` and alerts report it.
+- Closes that a provider corrects minutes later: queried again, never cached.
+- Clocks that step ahead or back by two minutes to a year: nothing is written while they disagree with the database's,
+  and state dated in the future is discarded.
+- Ticks up to a year apart, a machine that slept, a tick that fails at 09:00: the week is opened in time.
+- `pause` and the end of the opening while a tick is under way; a tick between the transactions of a backfill.
+
 ## How to see it again
 
     python -m tests.faults                what this page was written by; it takes some minutes

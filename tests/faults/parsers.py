@@ -178,7 +178,7 @@ class _Saying:
 async def _asked(answer: Answer) -> History:
     """`answer` as it comes to those who ask for it."""
     week = Week.to_open(date(2024, 1, 8), _DRAFTS, "x", _RULES, _CALENDAR, _NOW, with_days=True)
-    return await _Asking(_Saying(answer), _CALENDAR, _RULES, _NOW, NO_CHANGES)._ask([week])
+    return await _Asking(_Saying(answer), _CALENDAR, _RULES, _NOW, NO_CHANGES).history([week])
 
 
 def _drafts(given: list[tuple[str, Any, str]]) -> None:

@@ -1,7 +1,6 @@
 """A new batch: opened now or late after a preview, or staged for a week still to come; filled in from a source."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import date
 
@@ -10,7 +9,8 @@ from textual import on, work
 from textual.widgets import Input
 
 from core.picks.check import check_picks
-from core.picks.source import PickDraft, PicksUnavailableError
+from core.picks.query import query_picks
+from core.picks.source import PickDraft
 from core.services import Services, pick_source_called
 from db.errors import AlphaMondayError
 from tui.batch_draft import Doing, week_of
@@ -21,8 +21,6 @@ from tui.screens.batch_form import BatchForm
 from tui.screens.writing_week import OpeningScreen, StagingScreen
 from tui.widgets.choice_line import ChoiceLine
 from tui.widgets.pick_form import PickForm
-
-log = logging.getLogger(__name__)
 
 
 class NewBatchScreen(BatchForm):
@@ -146,14 +144,4 @@ async def _picks_from(services: Services, name: str, run_date: date) -> Sequence
         source = await asyncio.to_thread(
             pick_source_called, name, services.settings, services.calendar, services.sources
         )
-    try:
-        picks = await source.picks(run_date)
-    except AlphaMondayError:
-        raise
-    except Exception as exc:
-        # A defect of a source must not take the form away; its text may hold a key and is not told.
-        log.warning("source defect", exc_info=True, extra={"event": "source_defect", "source": name})
-        raise PicksUnavailableError(
-            f"The pick source {name} failed: {type(exc).__name__}.", "The log has the details; update or replace it."
-        ) from exc
-    return check_picks(picks, services.rules.benchmark)
+    return check_picks(await query_picks(source, run_date), services.rules.benchmark)

@@ -11,11 +11,10 @@ from datetime import datetime, time, timedelta
 from enum import IntEnum
 from typing import Any, NoReturn
 
-from core.batches import FIRST_RUN_DATE
 from core.file_at_rest import showing_waits
 from core.logs import log_to_stderr, quieten_libraries, redacted
 from core.settings_layers import FIELDS, LoadedSettings, load_settings
-from core.trading_calendar import EXCHANGE_ZONE
+from core.trading_calendar import EXCHANGE_ZONE, FIRST_RUN_DATE
 from db.errors import AlphaMondayError
 from tui.output import (
     OutputError,

@@ -18,6 +18,7 @@ from core.health import note_tick
 from core.logs import redacted
 from core.pausing import Pause, read_pause
 from core.pick_accounts import record_refused_picks
+from core.picks.query import query_picks
 from core.picks.source import PickDraft, PicksGivenUpError
 from core.scheduler import Scheduler
 from core.services import Access, Services, open_services, pick_source_called
@@ -64,7 +65,7 @@ async def _drafts(args: argparse.Namespace, services: Services, run_date: date) 
     else:
         source = services.require_pick_source()
     try:
-        return await source.picks(run_date), source.name
+        return await query_picks(source, run_date), source.name
     except PicksGivenUpError as exc:
         if not args.dry_run:
             await record_refused_picks(services, run_date, source.name, exc, None)

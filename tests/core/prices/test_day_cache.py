@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -118,11 +119,40 @@ async def test_an_unknown_symbol_is_asked_for_again(here: Place) -> None:
     assert here.asked()[1:] == [(["ZZZ"], MONDAY, WEDNESDAY)]
 
 
-async def test_what_is_forgotten_is_asked_for_again(here: Place) -> None:
+DOUBTFUL: dict[str, object] = {
+    "an unlikely first close": Close(Decimal(13)),
+    "an unlikely split": Close(Decimal(100), Decimal(7)),
+    "a negative close": Close(Decimal(-1)),
+    "a close that is not finite": Close(Decimal("NaN")),
+    "a malformed factor": Close(Decimal(100), Decimal(0)),
+    "a close of another form": "100",
+    "no close": None,
+}
+
+
+@pytest.mark.parametrize("wrong", DOUBTFUL.values(), ids=DOUBTFUL)
+@pytest.mark.parametrize("day", [MONDAY, TUESDAY, WEDNESDAY])
+async def test_what_may_be_corrected_is_asked_for_again(here: Place, day: date, wrong: Any) -> None:
+    right = here.source.closes_by_symbol
+    series = {date: close for date, close in {**right["AAA"], day: wrong}.items() if close is not None}
+    here.source.closes_by_symbol = {**right, "AAA": series}
+    for _ in range(2):
+        await here.cache.closes(["SPY", "AAA"], MONDAY, WEDNESDAY)
+    here.source.closes_by_symbol = right
+    answer = await here.cache.closes(["SPY", "AAA"], MONDAY, WEDNESDAY)
+    repeated = [(["AAA"], MONDAY, WEDNESDAY)]
+    # A split on the first day is before any close that it could be compared with.
+    is_kept = day == MONDAY and wrong == DOUBTFUL["an unlikely split"]
+    assert here.asked()[1:] == (repeated * 2 if not is_kept else [])
+    assert is_kept or answer.closes["AAA"][day] == right["AAA"][day]
     await here.cache.closes(["SPY", "AAA"], MONDAY, WEDNESDAY)
-    here.cache.forget(["AAA", "ZZZ"])
-    await here.cache.closes(["SPY", "AAA"], MONDAY, WEDNESDAY)
-    assert here.asked()[1:] == [(["AAA"], MONDAY, WEDNESDAY)]
+    assert not here.asked()
+
+
+async def test_an_answer_says_whether_it_was_kept(here: Place) -> None:
+    assert not (await here.cache.closes(["SPY"], MONDAY, WEDNESDAY)).is_cached
+    assert (await here.cache.closes(["SPY"], MONDAY, WEDNESDAY)).is_cached
+    assert not (await here.cache.closes(["SPY", "AAA"], MONDAY, WEDNESDAY)).is_cached
 
 
 async def test_a_failure_is_let_through_and_costs_nothing_that_was_kept(here: Place) -> None:

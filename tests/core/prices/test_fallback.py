@@ -40,12 +40,12 @@ async def test_the_first_error_is_told_when_all_fail() -> None:
         await chain.closes(["SPY"], DAY, DAY)
 
 
-async def test_a_defect_is_no_reason_to_ask_the_next() -> None:
+async def test_a_defect_of_one_source_is_a_failure_like_any_other() -> None:
     broken, second = source("a"), source("b")
     broken.failure = KeyError("s3cret")  # type: ignore[assignment]
-    with pytest.raises(KeyError):
-        await FirstAnswer([broken, second]).closes(["SPY"], DAY, DAY)
-    assert not second.questions
+    assert (await FirstAnswer([broken, second]).closes(["SPY"], DAY, DAY)).source == "b"
+    with pytest.raises(UnavailableError, match=r"The price source a failed: KeyError\.$"):
+        await FirstAnswer([broken]).closes(["SPY"], DAY, DAY)
 
 
 def test_what_a_chain_says_of_itself() -> None:
