@@ -83,7 +83,7 @@ async def accept(
                     uuid7(),
                     batch.id,
                     EventType.MOVE_ACCEPTED,
-                    json.dumps({**move.payload(), "who": who, "reason": reason}),
+                    json.dumps({**move.payload(), "successor": move.successor or None, "who": who, "reason": reason}),
                 )
                 for move in taken
             ],

@@ -90,7 +90,7 @@ def move_in(payload: Mapping[str, Any]) -> Move | None:
             previous=Decimal(payload["previous"]),
             close=Decimal(payload["close"]),
             split_factor=Decimal(payload["split_factor"]),
-            successor=str(payload.get("successor", "")),
+            successor=str(payload.get("successor") or ""),
         )
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return None  # what is not understood accepts nothing, and the day waits

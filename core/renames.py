@@ -66,7 +66,8 @@ def join(
             ratio = _ratio(_prices(old), _prices(carried)) if _have_same_splits(old, carried) else None
         else:
             # The source has dropped the old name: what was stored under it is all there is to compare with.
-            ratio = _ratio({d: price for d, price in stored.items() if d < begin}, _on_basis_of(baseline_date, carried))
+            known = {day: price for day, price in stored.items() if day in carried}
+            ratio = _ratio(known, _on_basis_of(baseline_date, closes.get(name, {})))
         found = {**before, **{day: entry for day, entry in quoted.items() if day >= begin}}
         if ratio == ONE:
             found = {**before, **quoted}

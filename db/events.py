@@ -75,6 +75,7 @@ PAYLOAD_KEYS: Mapping[EventType, tuple[str, ...]] = {
         "split_factor",
         "who",
         "reason",
+        "successor",
     ),
     EventType.SYMBOL_STOPPED: ("symbol", "last_session", "sources", "as_of"),
     EventType.SYMBOL_RENAMED: ("symbol", "successor", "source", "as_of"),

@@ -228,6 +228,10 @@ def test_a_company_that_takes_its_name_back_keeps_the_days_of_the_other() -> Non
         found = answer.renamed(changes, DAYS[0], STORED)
         assert closes_of(found) == list(WHOLE)
         assert held_on(found) == []
+    split = {"AAA": {DAYS[0]: Decimal(100), DAYS[1]: Decimal(102), DAYS[2]: Decimal(104)}}
+    merged = history(AAA=series("100", "51*2", "52", "53", "54")).renamed(changes, DAYS[0], split)
+    assert merged.trace("AAA", DAYS[0], DAYS[4]) == TracedClose(Decimal(100), Decimal(54), Decimal(2), None)
+    assert held_on(merged) == []
     another = history(AAA=series(*WHOLE[:2], *OTHER[2:4], *WHOLE[4:]), ZZZ=series(*WHOLE[2:4], begin=2))
     assert held_on(another.renamed(changes, DAYS[0], STORED)) == [DAYS[2], DAYS[4]]
     gone = history(AAA=series(*WHOLE[:2], "", "", *WHOLE[4:]), SPY=series(*WHOLE))

@@ -49,7 +49,7 @@ def test_what_is_accepted_is_told_logged_with_who_and_why_and_tried_again(
     assert (told.code, told.json, told.err) == (0, {"accepted": [MOVE]}, "")
     [event] = alpha_monday("events", "--type", "move_accepted", "--json").json["events"]
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    assert event["payload"] == {**MOVE, "who": who, "reason": "the split of 20:1"}
+    assert event["payload"] == {**MOVE, "successor": None, "who": who, "reason": "the split of 20:1"}
     with psycopg.connect(troubled) as connection:
         [(waiting,)] = connection.execute(
             "select count(*) from waiting_days where cause = 'doubtful_move' and next_try_at > now()"
