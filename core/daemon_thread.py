@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from datetime import timedelta
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -74,6 +74,7 @@ class DaemonLoop:
         """`name` is the thread's."""
         self._thread = DaemonThread(name)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_over = Event()
 
     async def run(self, within: timedelta, function: Callable[[], Awaitable[Result]]) -> Result:
         """What the awaited `function` returns or raises; it is cancelled after `within`, and when the caller is.
@@ -83,15 +84,19 @@ class DaemonLoop:
         tasks: list[asyncio.Task[Result]] = []
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            weakref.finalize(self, _close, self._loop).atexit = False
-        loop = self._loop
+            weakref.finalize(self, _close, self._loop, self._is_over).atexit = False
+        loop, is_over = self._loop, self._is_over
 
         async def call() -> Result:
             return await function()
 
         def work() -> Result:
             tasks.append(loop.create_task(call()))
-            return loop.run_until_complete(tasks[0])
+            try:
+                return loop.run_until_complete(tasks[0])
+            finally:
+                if is_over.is_set():
+                    loop.close()
 
         try:
             return await self._thread.run(within, work)
@@ -103,6 +108,7 @@ class DaemonLoop:
             raise RuntimeError(f"a call raised {type(exc).__name__}") from exc
 
 
-def _close(loop: asyncio.AbstractEventLoop) -> None:
-    if not loop.is_running():  # a call that was given up may be in it still
+def _close(loop: asyncio.AbstractEventLoop, is_over: Event) -> None:
+    is_over.set()  # before the look: a call that was given up may be in the loop still, and closes it at its end
+    if not loop.is_running():
         loop.close()

@@ -71,7 +71,7 @@ def set_deadlines(monkeypatch: pytest.MonkeyPatch, deadline: timedelta) -> None:
         (core.discreet, "QUERY_WITHIN"),
         (core.picks.query, "PICKS_WITHIN"),
         (core.discreet, "PICKS_WITHIN"),
-        (core.csv_rows, "_READ_WITHIN"),
+        (core.file_at_rest, "_READ_WITHIN"),
     ):
         monkeypatch.setattr(module, name, deadline)
 

@@ -57,8 +57,8 @@ class PicksOfWeeks:
 
 
 def all_closes() -> dict[str, dict[date, Close]]:
-    """Closes of every symbol for the sessions of three weeks and some time after."""
-    sessions = list(CALENDAR.sessions(date(2020, 1, 2), date(2020, 2, 14)))
+    """Closes of every symbol for the sessions of three weeks, and some time before and after."""
+    sessions = list(CALENDAR.sessions(date(2019, 12, 23), date(2020, 2, 14)))
     return {
         symbol: {
             day: Close(Decimal(100 + 30 * row) + Decimal((day.toordinal() * (7 + row)) % 19).scaleb(-2))

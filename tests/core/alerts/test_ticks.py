@@ -34,7 +34,7 @@ async def test_it_is_told_once_it_has_lasted_and_when_it_is_over(taker: Service)
     clock.instant += timedelta(seconds=1)
     for _ in range(3):
         alert.failed(PROBLEM)
-    await until(lambda: bool(taker.received))
+    await until(lambda: bool(taker.received) and alert._post._sending is not None and alert._post._sending.done())
     alert.succeeded()
     alert.succeeded()
     await until(lambda: len(taker.received) > 1)
