@@ -133,8 +133,10 @@ class FileAtRest(Generic[Content]):
         self._sight: _Sight[Content] | None = None
         self._looked_at: float | None = None
 
-    async def read(self, *, complete: bool = False) -> Reading[Content]:
-        """What the file holds, which must be `complete` where its lack of a row would be believed.
+    async def read(self, *, complete: bool = False, whole: bool = False) -> Reading[Content]:
+        """What the file holds, which must be `complete` where a row that is still to come changes what others mean.
+
+        `whole` asks for that only once this process has seen the file change: an operator's new file is used at once.
 
         Waits three seconds for the second check, and longer within `showing_waits`. Raises `FileError`,
         `FileUnreadableError`, `UnfinishedFileError` for a file that is not at rest, and BlockedError if a check takes
@@ -145,7 +147,7 @@ class FileAtRest(Generic[Content]):
         shown = ""
         while True:
             try:
-                return await self._thread.run(_READ_WITHIN, self._look, complete=complete)
+                return await self._thread.run(_READ_WITHIN, self._look, complete=complete, whole=whole)
             except UnfinishedFileError as exc:
                 if exc.missing_seconds > left or (exc.is_cut and show is not None):
                     raise
@@ -161,11 +163,11 @@ class FileAtRest(Generic[Content]):
         Blocks while it reads. Raises `FileError`.
         """
         try:
-            return self._look(complete=False).content
+            return self._look().content
         except UnfinishedFileError:
             return self._parse(read_text(self.path), self.label)
 
-    def _look(self, *, complete: bool) -> Reading[Content]:
+    def _look(self, *, complete: bool = False, whole: bool = False) -> Reading[Content]:
         """One check. Raises `UnfinishedFileError` where another one has to follow."""
         with self._lock:
             state, changed_at = _state(self.path)
@@ -179,6 +181,7 @@ class FileAtRest(Generic[Content]):
             if sight.reading is not None and sight.reading.is_complete:
                 return sight.reading
             unchanged_for = self._unchanged_for(sight, now)
+            complete = complete or (whole and sight.other_until is not None)
             self._require_rest(sight, now - sight.since, unchanged_for, complete=complete)
             is_complete = unchanged_for >= LONG_REST.total_seconds()
             if sight.reading is None or (is_complete and not sight.reading.is_complete):

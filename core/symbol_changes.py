@@ -68,7 +68,7 @@ class SymbolChangesFile:
         if self._file is None:
             return NO_CHANGES
         try:
-            return (await self._file.read(complete=True)).content
+            return (await self._file.read(whole=True)).content
         except BlockedError as exc:
             raise FileUnreadableError(
                 f"cannot read {self._file.label!r}: {exc}", "Look whether its disk or its mount responds."

@@ -83,7 +83,7 @@ class MomentumPicks:
         and `PicksMalformedError` if it is wrong.
         """
         try:
-            return (await self._file.read(complete=True)).content
+            return (await self._file.read(whole=True)).content
         except UnfinishedFileError as exc:
             raise PicksNotYetError(exc.message, exc.remedy) from exc
         except FileUnreadableError as exc:

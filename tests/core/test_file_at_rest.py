@@ -135,6 +135,16 @@ class TestTheLastLine:
 
 
 class TestALongRunningProcess:
+    async def test_uses_a_new_file_at_once_and_one_that_it_saw_change_after_minutes(self, written: Written) -> None:
+        file = written.file()
+        assert (await file.read(whole=True)).content == "a\n1\n"
+        written.now += 1
+        written.write("a\n1\n2\n")
+        with pytest.raises(UnfinishedFileError, match="rows may be missing"):
+            await file.read(whole=True)
+        written.now += LONG
+        assert (await file.read(whole=True)).content == "a\n1\n2\n"
+
     async def test_asks_again_what_it_may_lack(self, written: Written) -> None:
         file = written.file()
         assert not (await file.read()).is_complete

@@ -16,7 +16,7 @@ from core.file_at_rest import LONG_REST, SHORT_REST
 from core.picks.file import FilePicks
 from core.picks.manual import ManualPicks
 from core.picks.momentum import MomentumPicks
-from core.picks.source import PickDraft, PicksNotYetError, PickSourceError
+from core.picks.source import PickDraft, PicksMalformedError, PicksNotYetError, PickSourceError
 from core.prices.csv_file import CsvPrices
 from core.prices.source import Close, UnavailableError
 from core.rules import SkipReason
@@ -209,7 +209,7 @@ class TestMomentum:
         for length in range(len(text) + 1):
             written.write(text[:length])
             written.now += 30
-            with pytest.raises(PicksNotYetError):
+            with pytest.raises((PicksNotYetError, PicksMalformedError)):
                 await source.picks(FIRST)
         written.now += LONG
         assert [draft.ticker for draft in await source.picks(FIRST)] == ["AAA", "BBB", "DDD"]
