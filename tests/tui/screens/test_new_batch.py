@@ -475,6 +475,8 @@ async def test_picks_that_nobody_waits_for_any_more_change_nothing(settings: Set
 async def test_a_pick_source_with_a_defect_is_told(staging: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> object:
         class Broken:
+            name = "momentum"
+
             async def picks(self, run_date: date) -> Sequence[PickDraft]:
                 raise RuntimeError("secret")
 
