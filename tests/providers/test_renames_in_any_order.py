@@ -6,7 +6,7 @@ the company's; an operator approves a held price only if it is, and a day is ski
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -183,10 +183,11 @@ def lived(story: Story) -> Lived:
 
 
 numbers = st.integers(0, len(SESSIONS) - 1)
+in_order = st.lists(numbers, min_size=2, max_size=2, unique=True).map(sorted)
 renames = (
-    st.tuples(numbers).map(lambda at: [("ZZZ", at[0])])
-    | st.tuples(numbers, numbers).filter(lambda at: at[0] < at[1]).map(lambda at: [("MMM", at[0]), ("ZZZ", at[1])])
-    | st.tuples(numbers, numbers).filter(lambda at: at[0] < at[1]).map(lambda at: [("ZZZ", at[0]), ("AAA", at[1])])
+    numbers.map(lambda at: [("ZZZ", at)])
+    | in_order.map(lambda at: [("MMM", at[0]), ("ZZZ", at[1])])
+    | in_order.map(lambda at: [("ZZZ", at[0]), ("AAA", at[1])])
 )
 stories = st.builds(
     Story,
@@ -214,7 +215,7 @@ def test_a_stored_price_is_that_of_the_company_or_there_is_none(story: Story) ->
 
 
 @settings(max_examples=40, deadline=None)
-@given(stories.filter(lambda story: story.new == "whole" and story.revised is None and not story.is_adjusted))
+@given(stories.map(lambda story: replace(story, new="whole", revised=None, is_adjusted=False)))
 def test_what_a_provider_shows_in_full_is_computed(story: Story) -> None:
     """Raw closes under the newest name for the whole time: nothing is left for an operator."""
     found = lived(story)
