@@ -82,6 +82,7 @@ class AlphaMondayApp(WatchingApp):
         "events": _events,
     }
     DEFAULT_MODE = "batches"
+    _last_top_screen: HouseScreen
     BINDINGS: ClassVar[list[BindingType]] = [*command_list.COMMANDS.bindings(Scope.EVERYWHERE)]
 
     def __init__(
@@ -189,8 +190,14 @@ class AlphaMondayApp(WatchingApp):
 
     @property
     def top_screen(self) -> HouseScreen:
-        """The uppermost screen that shows data; the palette and messages may lie over it."""
-        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, HouseScreen))
+        """The uppermost screen that shows data; the palette and messages may lie over it.
+
+        While the app is left its screens go before its workers do; these keep the last one.
+        """
+        shown = [screen for screen in self.screen_stack if isinstance(screen, HouseScreen)]
+        if shown:
+            self._last_top_screen = shown[-1]
+        return self._last_top_screen
 
     def on_services_opened(self, message: ServicesOpened) -> None:
         services = self.services = message.services

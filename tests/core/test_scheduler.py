@@ -174,6 +174,7 @@ async def test_a_second_one_takes_over_when_the_firsts_connection_is_lost(world:
             assert kill_leader(server) == 1, "its other connections live on"
             await second.phase(Phase.LEADING)
             await first.phase(Phase.STANDING_BY)
+            await second.until(lambda state: state.last_report is not None)
     assert len(world.rows()) == 1
 
 

@@ -157,3 +157,12 @@ async def test_setting_the_status_repaints_nothing_by_itself(
         app.status = replace(app.status, answered_at=NOW + timedelta(seconds=1))
         await pilot.pause()
         assert not painted
+
+
+async def test_a_worker_that_outlives_the_screens_still_finds_the_last_one(settings: Settings) -> None:
+    async with running(app_for(settings)) as pilot:
+        app = pilot.app
+        assert isinstance(app, AlphaMondayApp)
+        shown = app.top_screen
+    assert not app.screen_stack
+    assert app.top_screen is shown
