@@ -28,6 +28,7 @@ SLOW = (
     "tui/shell",
     "tui/test_snapshots.py",
     "tui/test_hostile.py",
+    "tui/test_run.py",
 )
 # A test's server may forget everything at a crash; nothing is tested through it that needs more.
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
