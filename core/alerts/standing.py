@@ -31,9 +31,9 @@ _FOR_WHOEVER_STAGES = frozenset(
 def source_told(told: Told, source: SourceHealth, after: timedelta) -> tuple[Told, Message | None]:
     """What is to be told of a source, and the channel's account once that is done.
 
-    An outage begins with the first failure after a success. It is told once failures were seen over `after`: one that
-    failed once and was not asked again, because another of the chain answered, is none. A source that does not respond
-    is told at once: each of its timeouts takes minutes.
+    An outage begins with the first failure after a success and is reported once failures were seen over `after`. A
+    single failure covered by a fallback source is not an outage. A source that does not respond is reported at once,
+    because each of its timeouts takes minutes.
     """
     before, message = told.outages.get(key_of(source)), None
     if before is not None and source.succeeded_at is not None and source.succeeded_at >= before.began:
