@@ -131,8 +131,7 @@ async def open_week(
 async def agreed_now(services: Services) -> datetime:
     """The present. Raises ClockError while this machine's clock and the database's do not agree."""
     async with services.database.connection() as connection:
-        require_agreement(services.clock, await events.clock_time(connection))
-    return services.clock.now()
+        return require_agreement(services.clock, await events.clock_time(connection))
 
 
 def week_to_open(
@@ -247,15 +246,16 @@ async def record_missed(services: Services, run_dates: Sequence[date], as_of: da
     """Writes one `batch_missed` event for each week that still has neither batch nor event; gives their number.
 
     While a backfill runs, the weeks before the current one are left for a later tick: the backfill may be about to open
-    them. The current week was missed whatever a backfill does.
+    them. The current week was missed whatever a backfill does. Raises ClockError while this machine's clock and the
+    database's do not agree.
     """
-    now = as_of or services.clock.now()
     async with services.database.transaction() as connection:
         await events.serialise_openings(connection)
         unopened = set(await batches.unopened(connection, max(run_dates)))
         is_backfilling = await events.is_backfilling(connection)
-        this_week = monday_of(services.calendar.exchange_date(now))
-        server_time = await events.server_time(connection)  # a clock that ran ahead must not have the last word
+        server_time = await events.clock_time(connection)  # a clock that ran ahead must not have the last word
+        now = require_agreement(services.clock, server_time)
+        this_week = monday_of(services.calendar.exchange_date(as_of or now))
         missed = [
             run_date
             for run_date in run_dates

@@ -245,7 +245,6 @@ class Recorder:
             return
         rows = _Rows(self._as_of)
         async with self._database.transaction() as connection:
-            require_agreement(self._clock, await events.clock_time(connection))
             refused, lost = await self._open(connection, [week for week in writing if week.opening], rows)
             kept = [week for week in writing if week.run_date not in {*refused, *lost}]
             await self._collect(connection, kept, rows)
@@ -254,6 +253,8 @@ class Recorder:
                 await checkpoints.stop_waiting(connection, existing)
             if rows.events:
                 await events.notify(connection, [week.run_date for week in kept])
+            # Last, so that a clock that is set at any statement before leaves nothing behind.
+            require_agreement(self._clock, await events.clock_time(connection))
         self.report.unopened.update(refused)
         self.lost += lost
         self.report.opened += rows.opened
@@ -308,7 +309,8 @@ class Recorder:
         if not weeks:
             return []
         last_close = await checkpoints.last_computed(connection)
-        now = self._clock.now()  # after the wait for the lock: whoever notes missed weeks has held it
+        # After the wait for the lock: whoever notes missed weeks has held it.
+        now = require_agreement(self._clock, await events.clock_time(connection))
         return [
             week.run_date
             for week in weeks

@@ -39,15 +39,19 @@ class SystemClock:
         return self.now() - server_time
 
 
-def require_agreement(clock: Clock, server_time: datetime) -> None:
-    """Raises ClockError if `clock` differs from the database's, which shows `server_time` now, by two minutes."""
-    ahead = clock.ahead_of(server_time)
+def require_agreement(clock: Clock, server_time: datetime) -> datetime:
+    """The present by `clock`. Raises ClockError if the database's, which shows `server_time` now, is two minutes off.
+
+    Work goes by this reading of the clock and no later one: the clock may be set between two statements.
+    """
+    now, ahead = clock.now(), clock.ahead_of(server_time)
     if abs(ahead) >= CLOCK_TOLERANCE:
         direction = "ahead of" if ahead > timedelta(0) else "behind"
         raise ClockError(
             f"This machine's clock is {abs(ahead).total_seconds():,.0f} s {direction} the database's.",
             "Synchronise both with a time server. Nothing is opened or written until they agree.",
         )
+    return now
 
 
 def is_from_future(instant: datetime, now: datetime) -> bool:

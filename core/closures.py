@@ -7,24 +7,28 @@ before showed the same: that of a checkpoint of the day, or that of an opening s
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from core.clock import require_agreement
 from core.facts import instant_in
 from core.picks.check import PICKS_PER_BATCH
 from core.services import Services
 from core.weeks import Week
-from db import checkpoints, leadership
+from db import checkpoints, events, leadership
 
 CLOSURES_FACT = "closures"
 SECOND_RESPONSE_AFTER = timedelta(minutes=2)
 
 
 async def load_closures(services: Services, weeks: Iterable[Week]) -> None:
-    """Gives each week that is to be opened the closures that earlier responses showed."""
+    """Gives each week that is to be opened the closures that earlier responses showed.
+
+    Raises ClockError while this machine's clock and the database's do not agree, as `note_closures` does.
+    """
     opening = [week for week in weeks if week.batch is None]
     if not opening:
         return
     days = sorted({day for week in opening for day in week.baseline_candidates})
-    now = services.clock.now()
     async with services.database.connection() as connection:
+        now = require_agreement(services.clock, await events.clock_time(connection))
         sessions, closures = await checkpoints.closures(connection, days, 1 + PICKS_PER_BATCH)
         noted = await leadership.fact(connection, CLOSURES_FACT)
     for day in days:
@@ -40,8 +44,8 @@ async def note_closures(services: Services, weeks: Sequence[Week]) -> None:
     days = {day.isoformat() for week in weeks for day in week.closures_to_confirm}
     if not days:
         return
-    now = services.clock.now()
     async with services.database.transaction() as connection:
+        now = require_agreement(services.clock, await events.clock_time(connection))
         noted = await leadership.fact(connection, CLOSURES_FACT)
         for day in sorted(days):
             at = instant_in(noted.value, day) if noted is not None else None

@@ -69,8 +69,7 @@ async def due_work(services: Services, as_of: datetime | None = None, *, with_re
     Raises ClockError while this machine's clock and the database's do not agree.
     """
     async with services.database.connection() as connection:
-        require_agreement(services.clock, await events.clock_time(connection))
-        now = services.clock.now()
+        now = require_agreement(services.clock, await events.clock_time(connection))
         existing = await load(connection, services, as_of or now)
     rest_until = now if with_rest and as_of is None else None
     return plan(existing, services.calendar, services.rules, as_of or now, rest_until=rest_until)

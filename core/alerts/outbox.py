@@ -76,24 +76,24 @@ class Outbox:
 
     async def _look(self) -> _Look:
         services = self._services
-        monday = monday_of(services.calendar.exchange_date(services.clock.now()))
         async with services.database.snapshot() as connection:
-            now = await events.server_time(connection)
+            server_time = await events.server_time(connection)
             facts = await leadership.facts(connection)
             noted = told_in(facts.get(self._fact))
-            require_agreement(services.clock, await events.clock_time(connection))
-            told = noted and noted.looked_from(now, services.clock.now())
-            since = told.since if told else now - LATEST
+            now = require_agreement(services.clock, await events.clock_time(connection))
+            today = services.calendar.exchange_date(now)
+            told = noted and noted.looked_from(server_time, now)
+            since = told.since if told else server_time - LATEST
             transactions = await events.transactions(connection, since)
-            _, is_opened = await batches.weeks(connection, monday)
+            _, is_opened = await batches.weeks(connection, monday_of(today))
             doubtful = await all_doubtful(connection)
             untold = told.untold(transactions) if told else []
             news = None
             if untold:
-                news = News(services.calendar.exchange_date(services.clock.now()), self._masked)
+                news = News(today, self._masked)
                 async for event in events.of_transactions(connection, since, untold, limit=_PAGE):
                     news.add(event)
-        return _Look(now, told, transactions, news, facts, is_opened, doubtful)
+        return _Look(server_time, told, transactions, news, facts, is_opened, doubtful)
 
     async def _tell_news(self, look: _Look, told: Told) -> Told | None:
         """`told` afterwards; None if the channel did not take it, so that nothing later is told before it."""
