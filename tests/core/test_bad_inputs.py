@@ -39,11 +39,6 @@ NASTY = "bad \0 answer \ud800 half " + "x" * 100_000
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 class ForeignError(PriceSourceError):
     """A third party's error that skips the initialiser."""
 

@@ -1,9 +1,6 @@
 """What the recorder leaves beside the rows of a week: the waiting of days, and the stamp on every event."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-
-import pytest
 
 from core.backfill import backfill
 from core.due_work import run_due_work
@@ -13,17 +10,6 @@ from tests.core.world import FIRST, PICKS, SECOND, World
 from tests.fakes import exchange
 
 WAITING = "select checkpoint_date from waiting_days"
-
-
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
-@pytest.fixture
-async def services(world: World) -> AsyncIterator[Services]:
-    async with world.services() as services:
-        yield services
 
 
 async def test_a_day_waits_until_it_is_written(world: World, services: Services) -> None:

@@ -1,6 +1,6 @@
 """Clocks that are wrong: nothing is done while they disagree, and what they left behind silences nothing."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -26,17 +26,6 @@ from tests.fakes import ScriptedPrices, exchange
 STEPS = [timedelta(days=365), timedelta(days=30), timedelta(hours=1), timedelta(minutes=2)]
 BOTH_WAYS = [*STEPS, *(-step for step in STEPS)]
 NOW = exchange("2020-01-06", "12:00")
-
-
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
-@pytest.fixture
-async def services(world: World) -> AsyncIterator[Services]:
-    async with world.services() as services:
-        yield services
 
 
 def test_the_machines_clock_is_compared_with_the_servers() -> None:

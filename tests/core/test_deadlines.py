@@ -47,11 +47,6 @@ WITHIN_S = 10
 
 
 @pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
-@pytest.fixture
 def released() -> Iterator[threading.Event]:
     """Set at the end of the test, so that threads which it has blocked end too."""
     event = threading.Event()

@@ -4,7 +4,6 @@ import json
 from datetime import date
 
 import psycopg
-import pytest
 from uuid_utils.compat import uuid7
 
 from core.due_work import run_due_work
@@ -20,11 +19,6 @@ NOTHING_THAT_IS_MEANT: tuple[object, ...] = (
     [], "x", 7, None, {}, {"run_date": "2020-02-31"}, {"run_date": "99999-01-02"}, {"run_date": "0000-01-01"},
     {"run_date": ["2020-01-13"], "cause": {}}, {"run_date": "infinity"}, {"run_date": 20200113}, {"checkpoint_date": 1},
 )  # fmt: skip
-
-
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
 
 
 async def test_whatever_stands_in_it_every_reader_goes_on(world: World) -> None:

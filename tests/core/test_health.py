@@ -97,11 +97,6 @@ def test_an_opening_is_missed_from_its_end_to_the_weeks(now: str, changes: dict[
     assert found.opening_missed is missed
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 async def looked(services: Services) -> None:
     """One look for work as `--once` makes it."""
     _, planned = await run_due_work(services)

@@ -31,11 +31,6 @@ WITHIN_S = 8
 
 
 @pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
-@pytest.fixture
 def monitor() -> Iterator[Loopback]:
     """A monitor that is satisfied with everything, until it is told otherwise."""
     with serving(lambda _: reply()) as monitor:

@@ -21,11 +21,6 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     hurry(monkeypatch)
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 async def seen(services: Services, holds: Callable[[ScheduleView], bool]) -> ScheduleView:
     """The first view for which `holds`."""
     async with asyncio.timeout(WITHIN_S):

@@ -19,11 +19,6 @@ from tests.fakes import FixedClock, exchange
 BEFORE, AFTER = exchange("2020-01-06", "08:59"), exchange("2020-01-06", "09:30")
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 async def test_the_preview_is_what_is_then_written(world: World) -> None:
     async with world.services() as services:
         preview = await preview_opening(services, FIRST, PICKS, late=False)

@@ -31,11 +31,6 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
-@pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[Pause | None]:
     """What each look of a leader for a pause found."""
     found: list[Pause | None] = []

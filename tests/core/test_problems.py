@@ -1,7 +1,6 @@
 """What an operator is told after having been away: all that stands, what was noted, each thing once."""
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -31,17 +30,6 @@ from tests.fakes import exchange
 NOW = exchange("2020-02-03", "17:00")
 LONG_AGO = datetime.fromisoformat("2000-01-01T00:00+00:00")
 WEEK = timedelta(days=7)
-
-
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
-@pytest.fixture
-async def services(world: World) -> AsyncIterator[Services]:
-    async with world.services() as services:
-        yield services
 
 
 def only(found: tuple[Problem, ...], kind: ProblemKind) -> list[Problem]:

@@ -29,11 +29,6 @@ SKIPS = "select payload->>'reason' from events where payload->>'reason' <> 'mark
 WAITING = "select checkpoint_date, cause from waiting_days order by 1"
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 def behind_a_cache(world: World, services: Services) -> Services:
     """As the program asks providers, with nothing kept yet."""
     return replace(services, sources=(DayCache(world.prices, CALENDAR, world.clock),))

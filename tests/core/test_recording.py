@@ -1,7 +1,7 @@
 """Writing weeks: all of one or nothing, and once however many write."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -26,17 +26,6 @@ from db.errors import DatabaseError
 from tests.core.world import CALENDAR, COUNTS, FIRST, PICKS, SECOND, SYMBOLS, THIRD, World, all_closes
 from tests.databases import cloned
 from tests.fakes import ScriptedPrices, exchange
-
-
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
-@pytest.fixture
-async def services(world: World) -> AsyncIterator[Services]:
-    async with world.services() as services:
-        yield services
 
 
 async def fail(*_: object, **__: object) -> None:

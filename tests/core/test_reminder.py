@@ -29,11 +29,6 @@ MOMENTS = {
 }
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 @pytest.fixture(params=["manual", "file"])
 async def services(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Services]:
     """Services that open from `picks.csv`, which is not there yet."""

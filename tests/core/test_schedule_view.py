@@ -22,11 +22,6 @@ from tests.fakes import exchange
 HIDDEN = "abcdef0123456789"
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 async def test_a_reader_sees_a_database_in_which_no_scheduler_ever_ran(world: World) -> None:
     world.clock.instant = exchange("2020-01-04")
     async with world.services() as writing, Database(world.conninfo, read_only=True) as database:

@@ -39,11 +39,6 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core.outage, "_LONGEST", timedelta(milliseconds=20))
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 class Running:
     """A scheduler that runs, every state it told of, and ways to wait for one."""
 

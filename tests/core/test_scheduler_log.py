@@ -22,11 +22,6 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
-@pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> Callable[..., list[tuple[Any, ...]]]:
     """Some of the events that the scheduler logged, each with some of its fields."""
     caplog.set_level(logging.INFO)

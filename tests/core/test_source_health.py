@@ -25,11 +25,6 @@ from tests.fakes import FixedClock, ScriptedPrices, exchange
 HIDDEN = "abcdef0123456789"
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 @dataclass(slots=True)
 class Metered(ScriptedPrices):
     """A source that counts down."""

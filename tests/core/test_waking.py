@@ -23,11 +23,6 @@ STEP = timedelta(seconds=1)
 OPENED = "select run_date from batches order by run_date"
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 def clock_of(services: Services) -> FixedClock:
     assert isinstance(services.clock, FixedClock)
     return services.clock

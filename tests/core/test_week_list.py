@@ -220,11 +220,6 @@ A_BATCH = ModelBatch("active", Origin.LIVE, "SPY", ("x", "y", "z"), ((1, (1, 1, 
 ASLEEP = ModelMissed("not_running", "")
 
 
-@pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
 def write(world: World, weeks: Iterable[tuple[date, ModelBatch | ModelMissed]]) -> None:
     with psycopg.connect(world.conninfo) as connection:
         for run_date, week in weeks:

@@ -33,11 +33,6 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
-@pytest.fixture
 def taker() -> Iterator[Service]:
     with service() as found:
         yield found

@@ -37,11 +37,6 @@ from tests.loopback import reply
 
 
 @pytest.fixture
-def world(conninfo: str) -> World:
-    return World(conninfo)
-
-
-@pytest.fixture
 def taker() -> Iterator[Service]:
     with service() as found:
         yield found
