@@ -1,6 +1,5 @@
 """What an operator should know after having been away: what stands in the way now, and what went wrong meanwhile."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -37,7 +36,6 @@ SOURCE_CODES = frozenset(
     )
 )
 _WEEK = timedelta(days=7)
-_WORD = re.compile(r"[A-Z0-9.\-]+")
 
 
 class ProblemKind(StrEnum):
@@ -121,7 +119,7 @@ def standing_problems(waiting: Iterable[BatchWaitingDay]) -> Iterator[Problem]:
                 day.first_tried_at,
                 day.run_date,
                 day.checkpoint_date,
-                _named(day),
+                day.missing if day.cause == WaitCause.CLOSE_MISSING else (),
                 day.cause,
                 day.detail,
                 next_try_at=day.next_try_at,
@@ -146,18 +144,12 @@ def standing_problems(waiting: Iterable[BatchWaitingDay]) -> Iterator[Problem]:
             min(day.first_tried_at for day in days),
             first.run_date,
             first.checkpoint_date,
-            _named(first),
+            first.moved,
             first.cause,
             first.detail,
             len(days),
             min(day.next_try_at for day in days),
         )
-
-
-def _named(day: BatchWaitingDay) -> tuple[str, ...]:
-    """Those of the batch's symbols that the detail names: a waiting day keeps them nowhere else."""
-    words = set(_WORD.findall(day.detail))
-    return tuple(symbol for symbol in day.symbols if symbol in words)
 
 
 def fold_missed(missed: Sequence[LoggedEvent]) -> Iterator[Problem]:

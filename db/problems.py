@@ -14,7 +14,7 @@ _SQL = load("problems")
 
 async def standing(connection: AsyncConnection[Any]) -> list[BatchWaitingDay]:
     """Every due day that waits now, the latest to begin first."""
-    async with connection.cursor(row_factory=record_row(BatchWaitingDay, missing=tuple, symbols=tuple)) as cursor:
+    async with connection.cursor(row_factory=record_row(BatchWaitingDay, missing=tuple, moved=tuple)) as cursor:
         await cursor.execute(_SQL["standing"])
         return await cursor.fetchall()
 

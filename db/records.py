@@ -249,7 +249,7 @@ class FinalExcesses:
 
 @dataclass(frozen=True, slots=True)
 class BatchWaitingDay(WaitingDay):
-    """A waiting day with its batch's week and symbols: the benchmark, then the tickers in the order of the picks."""
+    """A waiting day with its batch's week. `moved` are the symbols whose moves an operator has to judge."""
 
     run_date: date
-    symbols: tuple[str, ...]
+    moved: tuple[str, ...]

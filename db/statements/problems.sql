@@ -1,16 +1,18 @@
 -- name: standing
--- Due days that wait now, the latest to begin first, each with its batch's week and symbols.
+-- Due days that wait now, the latest to begin first, each with its batch's week and the symbols it waits for.
 select w.batch_id, w.checkpoint_date, w.cause, w.detail, w.attempts, w.first_tried_at, w.last_tried_at, w.next_try_at,
        case jsonb_typeof(w.evidence -> 'missing')
            when 'array' then array(select jsonb_array_elements_text(w.evidence -> 'missing'))
            else '{}'
        end as missing,
-       b.run_date, b.benchmark_symbol || picked.tickers as symbols
+       b.run_date,
+       array(
+           select distinct told.symbol #>> '{}'
+           from jsonb_path_query(w.evidence, '$.moves[*].symbol ? (@.type() == "string")') as told (symbol)
+           order by 1
+       ) as moved
 from waiting_days w
 join batches b on b.id = w.batch_id
-cross join lateral (
-    select coalesce(array_agg(p.ticker order by p.id), '{}') as tickers from picks p where p.batch_id = b.id
-) picked
 order by w.first_tried_at desc, w.checkpoint_date desc, w.batch_id;
 
 -- name: missed

@@ -1,7 +1,6 @@
 """What an operator is told after having been away: all that stands, what was noted, each thing once."""
 
 import json
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -25,7 +24,7 @@ from core.reading import batch_detail
 from core.services import Services
 from db.records import BatchWaitingDay, LoggedEvent
 from tests.core.world import FIRST, PICKS, SECOND, SYMBOLS, THIRD, World, all_closes
-from tests.fakes import exchange
+from tests.fakes import ScriptedPrices, exchange
 
 NOW = exchange("2020-02-03", "17:00")
 LONG_AGO = datetime.fromisoformat("2000-01-01T00:00+00:00")
@@ -245,7 +244,7 @@ def waiting_day(offset: int, cause: str, detail: str, batch: int = 0) -> BatchWa
     tried = NOW + timedelta(hours=offset)
     day = FIRST + timedelta(days=offset)
     return BatchWaitingDay(
-        BATCHES[batch], day, cause, detail, 1, tried, tried, tried, (), FIRST, ("SPY", "A", "ON", "BRK.B")
+        BATCHES[batch], day, cause, detail, 1, tried, tried, tried, (), FIRST, ()
     )
 
 
@@ -280,9 +279,15 @@ def test_every_waiting_day_is_in_one_problem(days: list[BatchWaitingDay]) -> Non
         assert outage.next_try_at == min(day.next_try_at for day in held_up)
 
 
-def test_a_symbol_is_named_only_where_the_detail_has_it_as_a_word() -> None:
-    day = waiting_day(2, "close_missing", "no close on 2020-01-08 for BRK.B, A from AON")
-    [problem] = standing_problems([day])
-    assert problem.symbols == ("A", "BRK.B")
-    [behind] = standing_problems([replace(day, cause="source_behind", detail="csv has no SPY close from 8 Jan on")])
-    assert behind.symbols == ("SPY",)
+async def test_symbols_come_from_the_evidence_and_not_from_the_sentence(world: World) -> None:
+    """Prose may name what no day waits for: a source called like a ticker, a word that is one."""
+    closes = all_closes()
+    del closes["BBB"][date(2020, 1, 8)]
+    world.prices = ScriptedPrices(closes, name="CCC")
+    async with world.services() as services:
+        await run_due_work(services)
+        world.clock.instant = exchange("2020-01-08")
+        await run_due_work(services)
+        [waiting] = await problems(services, LONG_AGO)
+    assert "from CCC" in waiting.detail
+    assert waiting.symbols == ("BBB",)
