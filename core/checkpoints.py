@@ -251,7 +251,7 @@ class Recorder:
             await self._write(connection, rows)
             if existing := [week.batch.id for week in kept if week.batch and not week.opening]:
                 await checkpoints.stop_waiting(connection, existing)
-            if rows.events:
+            if rows.events or rows.waiting:
                 await events.notify(connection, [week.run_date for week in kept])
             # Last, so that a clock that is set at any statement before leaves nothing behind.
             require_agreement(self._clock, await events.clock_time(connection))

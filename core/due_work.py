@@ -121,7 +121,7 @@ async def _note_runs(services: Services, outcome_of: Mapping[Job, str], began: f
         return
     async with services.database.transaction() as connection:
         await leadership.merge(connection, {**facts_of(runs), **news})
-        await events.notify(connection, [])
+        await events.notify_schedule(connection)
     health.noted(news)
 
 

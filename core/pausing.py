@@ -119,7 +119,7 @@ async def begin_pause(services: Services, who: str, reason: str = "") -> tuple[P
             return found, False
         payload = {"who": given.who, "reason": given.reason}
         await events.insert(connection, [(uuid7(), None, EventType.SCHEDULE_PAUSED, json.dumps(payload))])
-        await events.notify(connection, [])
+        await events.notify_schedule(connection)
     log.info("schedule paused", extra={"event": "schedule_paused", "who": given.who, "reason": given.reason})
     return given, True
 
@@ -141,7 +141,7 @@ async def resume(services: Services, who: str) -> Pause | None:
             "resumed_at": services.clock.now().isoformat(),
         }
         await events.insert(connection, [(uuid7(), None, EventType.SCHEDULE_RESUMED, json.dumps(payload))])
-        await events.notify(connection, [])
+        await events.notify_schedule(connection)
     log.info("schedule resumed", extra={"event": "schedule_resumed", "who": who, "paused_by": ended.who})
     return ended
 

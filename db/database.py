@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
@@ -30,6 +31,7 @@ Answer = TypeVar("Answer")
 Connection = AsyncConnection[tuple[Any, ...]]
 
 CHANNEL = "alpha_monday"
+SCHEDULE_CHANGED = "schedule"
 CONNECT_TIMEOUT_S = 5
 ANSWERS_WITHIN_S = 10.0
 POOL_SIZE = 4
@@ -247,25 +249,25 @@ class Database:
                 await connection.execute("set transaction isolation level repeatable read, read only")
                 yield connection
 
-    async def notifications(self) -> AsyncIterator[frozenset[str]]:
-        """The run dates (ISO) that each write names, as they come; ends with an error when the connection is lost.
+    async def notifications(self) -> AsyncIterator[frozenset[date] | None]:
+        """The weeks that each write names, as they come; ends with an error when the connection is lost.
 
-        The first item is empty and says that listening has begun; a later empty one says that anything may have
-        changed.
+        None says that any may have changed, and as the first item that listening has begun. No week is named where only
+        the schedulers' state changed.
         """
         async with self.dedicated() as connection:
             await connection.execute(f"listen {CHANNEL}")
-            yield frozenset()
+            yield None
             async for notification in connection.notifies():
-                yield _run_dates_in(notification.payload)
+                yield _weeks_in(notification.payload)
 
 
-def _run_dates_in(payload: str) -> frozenset[str]:
-    """What a notification names; nothing where it is of another form, for any session may send one."""
+def _weeks_in(payload: str) -> frozenset[date] | None:
+    """The weeks that a notification names; None where it is of another form, for any session may send one."""
+    if payload == SCHEDULE_CHANGED:
+        return frozenset()
     try:
         named = json.loads(payload)
-    except (ValueError, RecursionError):
-        return frozenset()
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        return frozenset()
-    return frozenset(named)
+        return frozenset(map(date.fromisoformat, named)) or None if isinstance(named, list) else None
+    except (ValueError, TypeError, RecursionError):
+        return None

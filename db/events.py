@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from db.database import CHANNEL
+from db.database import CHANNEL, SCHEDULE_CHANGED
 from db.records import Event, LoggedEvent
 from db.rows import RUN_DATE_PATH, json_object, record_row
 from db.statements import load
@@ -110,7 +110,12 @@ async def notify(connection: AsyncConnection[Any], run_dates: Iterable[date]) ->
     names = json.dumps(sorted({run_date.isoformat() for run_date in run_dates}))
     if len(names) > _NOTIFICATION_BYTES:
         names = "[]"
-    await connection.execute(_SQL["notify"], {"channel": CHANNEL, "run_dates": names})
+    await connection.execute(_SQL["notify"], {"channel": CHANNEL, "payload": names})
+
+
+async def notify_schedule(connection: AsyncConnection[Any]) -> None:
+    """Tells every listening screen, when the transaction commits, that the schedulers' state has changed."""
+    await connection.execute(_SQL["notify"], {"channel": CHANNEL, "payload": SCHEDULE_CHANGED})
 
 
 async def serialise_openings(connection: AsyncConnection[Any]) -> None:

@@ -212,8 +212,7 @@ class AlphaMondayApp(WatchingApp):
             source_problem=message.source_problem,
             transport_problem=services.transport_problem,
         )
-        self._listen(services)
-        self.session.note_change(EVERYTHING)
+        self._listen(services)  # every screen reads once that has begun, so that nothing falls between
         if not self._prepares:
             self._start_scheduler()
 

@@ -6,9 +6,9 @@ from datetime import date
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Weeks that were written (run dates, ISO); `recent`: the newest may have changed; `everything`: anything may."""
+    """Weeks that were written (run dates); `recent`: the newest may have changed; `everything`: anything may."""
 
-    run_dates: frozenset[str] = frozenset()
+    run_dates: frozenset[date] = frozenset()
     recent: bool = False
     everything: bool = False
 
@@ -22,7 +22,7 @@ class Changes:
 
     def touches(self, run_date: date) -> bool:
         """Whether the week may have changed."""
-        return self.everything or self.recent or run_date.isoformat() in self.run_dates
+        return self.everything or self.recent or run_date in self.run_dates
 
 
 NOTHING = Changes()

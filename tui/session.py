@@ -181,7 +181,7 @@ class Session:
         while True:
             try:
                 async for run_dates in services.database.notifications():
-                    self.note_change(Changes(run_dates) if run_dates else EVERYTHING)
+                    self.note_change(EVERYTHING if run_dates is None else Changes(run_dates))
                     self._post(DatabaseAnswered(self._opening.clock.now()))
             except DatabaseError as exc:
                 pause = await self._after_silence(services, exc)

@@ -3,8 +3,8 @@
 copy events (id, batch_id, event_type, payload) from stdin;
 
 -- name: notify
--- Tells every screen that listens which weeks have changed.
-select pg_notify(%(channel)s, %(run_dates)s);
+-- Tells every screen that listens what has changed.
+select pg_notify(%(channel)s, %(payload)s);
 
 -- name: page
 -- One page of events between two ids, newest first (ids are time-ordered), each with the week it is about.

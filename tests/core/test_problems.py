@@ -243,9 +243,7 @@ BATCHES = (uuid4(), uuid4())
 def waiting_day(offset: int, cause: str, detail: str, batch: int = 0) -> BatchWaitingDay:
     tried = NOW + timedelta(hours=offset)
     day = FIRST + timedelta(days=offset)
-    return BatchWaitingDay(
-        BATCHES[batch], day, cause, detail, 1, tried, tried, tried, (), FIRST, ()
-    )
+    return BatchWaitingDay(BATCHES[batch], day, cause, detail, 1, tried, tried, tried, (), FIRST, ())
 
 
 @given(

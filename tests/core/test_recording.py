@@ -309,3 +309,20 @@ async def test_a_week_whose_trading_is_over_is_not_opened_by_a_clock_that_steppe
     assert (await batches.open_week(services, SECOND, PICKS, "file", late=True)).opened == 1, (
         "an operator may, with --late"
     )
+
+
+async def test_a_tick_tells_screens_which_weeks_it_wrote_or_left_waiting_and_nothing_more(
+    world: World, services: Services
+) -> None:
+    heard = services.database.notifications()
+    assert await anext(heard) is None
+    closes = all_closes()
+    del closes["BBB"][date(2020, 1, 7)]
+    world.prices.closes_by_symbol = closes
+    for moment in (world.clock.instant, exchange("2020-01-06"), exchange("2020-01-07")):
+        world.clock.instant = moment
+        await run_due_work(services)
+        async with asyncio.timeout(20):  # only where nothing is said
+            assert await anext(heard) == frozenset({FIRST})
+            assert await anext(heard) == frozenset(), "the state of the schedule"
+    await heard.aclose()  # type: ignore[attr-defined]  # a generator, declared as an iterator

@@ -189,7 +189,7 @@ async def test_many_at_once_lose_no_week(services: Services, path: Path) -> None
 
 
 async def test_every_listening_screen_hears_of_it(services: Services, path: Path) -> None:
-    heard: list[frozenset[str]] = []
+    heard: list[frozenset[date] | None] = []
     async with asyncio.timeout(20):  # only where nothing is said
         async for run_dates in services.database.notifications():
             heard.append(run_dates)
@@ -198,7 +198,7 @@ async def test_every_listening_screen_hears_of_it(services: Services, path: Path
                 await unstage(services, SECOND)
             if len(heard) == 3:
                 break
-    assert heard[1:] == [frozenset({SECOND.isoformat()})] * 2
+    assert heard[1:] == [frozenset({SECOND})] * 2
 
 
 async def test_taking_away_what_is_not_there_makes_no_file(services: Services, path: Path) -> None:

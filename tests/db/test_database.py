@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 
 import psycopg
 import pytest
@@ -246,28 +247,30 @@ class TestSessions:
     ) -> None:
         async with Database(conninfo, application_name="listener") as database:
             heard = database.notifications()
-            assert await anext(heard) == frozenset()
+            assert await anext(heard) is None
             async with database.transaction() as connection:
                 await events.notify(connection, [])
-                await connection.execute(f"select pg_notify('{CHANNEL}', '[\"2020-01-06\"]')")
+                await events.notify(connection, [date(2020, 1, 6)])
+                await events.notify_schedule(connection)
+            assert await asyncio.wait_for(anext(heard), 5) is None
+            assert await asyncio.wait_for(anext(heard), 5) == frozenset({date(2020, 1, 6)})
             assert await asyncio.wait_for(anext(heard), 5) == frozenset()
-            assert await asyncio.wait_for(anext(heard), 5) == frozenset({"2020-01-06"})
             kill(server, "listener")
             with pytest.raises(DatabaseUnavailableError):
                 await asyncio.wait_for(anext(heard), 5)
 
     @pytest.mark.parametrize(
-        "payload", ["", "nonsense", "1", "null", '"2020-01-06"', '{"2020-01-06": 1}', "[1]", '["a", []]', "[" * 7000]
+        "payload", ["", "nonsense", "1", "null", '"2020-01-06"', '{"2020-01-06": 1}', "[1]", '["a"]', "[" * 7000]
     )
     async def test_a_notification_of_another_form_says_that_anything_changed(self, conninfo: str, payload: str) -> None:
         async with Database(conninfo) as database:
             heard = database.notifications()
-            assert await anext(heard) == frozenset()
+            assert await anext(heard) is None
             async with database.connection() as connection:
                 await connection.execute("select pg_notify(%s, %s)", (CHANNEL, payload))
                 await connection.execute("select pg_notify(%s, %s)", (CHANNEL, '["2020-01-06"]'))
-            assert await asyncio.wait_for(anext(heard), 5) == frozenset()
-            assert await asyncio.wait_for(anext(heard), 5) == frozenset({"2020-01-06"})
+            assert await asyncio.wait_for(anext(heard), 5) is None
+            assert await asyncio.wait_for(anext(heard), 5) == frozenset({date(2020, 1, 6)})
             assert isinstance(heard, AsyncGenerator)
             await heard.aclose()
 

@@ -42,7 +42,7 @@ from core.trading_calendar import TradingCalendar
 from core.valuation import ComputedDay, Opening, open_week, value_day
 from core.weeks import Week
 from db.address import parse_conninfo, secrets_of, shown_address
-from db.database import _run_dates_in
+from db.database import _weeks_in
 from db.errors import AlphaMondayError
 from db.leadership import Lead
 from db.records import Action, Checkpoint, CheckpointStatus, SchedulerFact
@@ -255,7 +255,7 @@ def _price(text: str) -> None:
 
 
 def _notification(text: str) -> None:
-    assert all(isinstance(name, str) for name in _run_dates_in(text))
+    assert all(type(week) is date for week in _weeks_in(text) or ())
 
 
 def _retry_after(text: str) -> None:

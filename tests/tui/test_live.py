@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,8 +16,9 @@ from textual.css.query import NoMatches
 
 from core.backfill import backfill
 from core.batches import fail
+from core.services import Services
 from core.settings import Settings
-from core.week_list import run_date_of
+from core.week_list import WeekPage, run_date_of, week_page
 from db.embedded import EmbeddedServer
 from tests.fakes import FixedClock
 from tests.tui.driving import app_for, has_arrived, home, link, running, shown, started, until, write_as_another
@@ -42,6 +44,20 @@ async def test_a_write_elsewhere_shows_and_the_cursor_stays_with_its_row(setting
         await write_as_another(settings, lambda services: fail(services, NEWEST_WEEK, "changed our mind"))
         await until(pilot, lambda: shown(pilot.app).count("✗ failed") == 2, "the failed batch")
         assert run_date_of(table.rows[table.cursor]) == kept
+
+
+async def test_the_first_page_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[object] = []
+
+    async def counted(services: Services, *args: Any, **options: Any) -> WeekPage:
+        read.append(args)
+        return await week_page(services, *args, **options)
+
+    monkeypatch.setattr("core.week_list.week_page", counted)
+    async with running(app_for(settings)) as pilot:
+        await write_as_another(settings, lambda services: fail(services, NEWEST_WEEK, "changed our mind"))
+        await until(pilot, lambda: shown(pilot.app).count("✗ failed") == 2, "the failed batch, in its place")
+    assert len(read) == 1
 
 
 async def test_an_open_batch_and_its_tab_stay_open_while_it_changes(settings: Settings) -> None:

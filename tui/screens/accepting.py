@@ -78,7 +78,7 @@ def _question(run_date: date, moves: Sequence["Move"]) -> Text:
 def _after_accepting(app: App[Any], run_date: date, services: "Services") -> None:
     """Has the days tried again: at once where this process leads, elsewhere by whoever leads."""
     house = cast("House", app)
-    house.note_change(Changes(frozenset({run_date.isoformat()})))
+    house.note_change(Changes(frozenset({run_date})))
     scheduler = house.status.scheduler
     if house.status.is_paused:
         house.say("Accepted; the days are tried again once the schedulers go on.")

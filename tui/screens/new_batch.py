@@ -131,7 +131,7 @@ class NewBatchScreen(BatchForm):
             self.look_up_again()
             return
         self.forget_draft()
-        self.house.note_change(Changes(run_dates=frozenset({written.run_date.isoformat()})))
+        self.house.note_change(Changes(run_dates=frozenset({written.run_date})))
         self.house.say(written.words)
         self.dismiss(written.run_date)
 

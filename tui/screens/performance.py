@@ -72,7 +72,7 @@ class PerformanceScreen(HouseScreen):
         self.watch(self.app, "status", self._show)
 
     def note_change(self, changes: Changes) -> None:
-        self._changes += 1
+        self._changes += bool(changes)
 
     async def look_again(self) -> None:
         async with self._reading:

@@ -143,8 +143,8 @@ class WeekListScreen(HouseScreen):
 
     def _fits_in_place(self, stale: Changes, query: "WeekQuery") -> bool:
         """Whether no row can have come, gone or moved: loaded batches alone were written, and weeks stand by date."""
-        named = {date.fromisoformat(name) for name in stale.run_dates}
-        return not stale.everything and not query.words and query.sort == "week" and named <= self.weeks.batches()
+        is_by_date = not query.words and query.sort == "week"
+        return not stale.everything and is_by_date and stale.run_dates <= self.weeks.batches()
 
     async def read_first(self, query: "WeekQuery", count: int) -> None:
         """Reads the first `count` weeks of `query`, page by page, and shows them at once."""
@@ -164,7 +164,7 @@ class WeekListScreen(HouseScreen):
     async def _read_in_place(self, stale: Changes) -> None:
         from core.week_list import batch_rows
 
-        wanted = {date.fromisoformat(name) for name in stale.run_dates}
+        wanted = set(stale.run_dates)
         if stale.recent:
             near = [*self.weeks.rows[:FIRST_PAGE], *self.table.visible_rows]
             wanted |= {batch.run_date for row in near if (batch := batch_of(row)) is not None}
