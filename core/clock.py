@@ -1,4 +1,4 @@
-"""Where the present comes from, and the one rule for clocks that are wrong.
+"""Where the present comes from, durations in words, and the one rule for clocks that are wrong.
 
 Work is done only while this machine's clock and the database's agree. State that is dated in the future was written
 while a clock was wrong; it is discarded by whatever reads it.
@@ -52,6 +52,15 @@ def require_agreement(clock: Clock, server_time: datetime) -> datetime:
             "Synchronise both with a time server. Nothing is opened or written until they agree.",
         )
     return now
+
+
+def span(duration: timedelta) -> str:
+    """A duration in its largest unit, rounded down: `40 s`, `12 min`, `19 h`, `3 d`."""
+    seconds = max(int(duration.total_seconds()), 0)
+    for size, unit, least in ((86400, "d", 48 * 3600), (3600, "h", 7200), (60, "min", 60)):
+        if seconds >= least:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def is_from_future(instant: datetime, now: datetime) -> bool:

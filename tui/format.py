@@ -107,15 +107,6 @@ def exchange_time(instant: datetime, now: datetime, local: tzinfo | None = EXCHA
     return f"{when} {there:%H:%M} ET, {other_day}{here:%H:%M} local"
 
 
-def span(duration: timedelta) -> str:
-    """A duration in its largest unit, rounded down: `40 s`, `12 min`, `19 h`, `3 d`."""
-    seconds = max(int(duration.total_seconds()), 0)
-    for size, unit, least in ((86400, "d", 48 * 3600), (3600, "h", 7200), (60, "min", 60)):
-        if seconds >= least:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
-
-
 def clock(now: datetime, local: tzinfo | None = None) -> str:
     """`Sun 22 Nov 14:16 ET`, with the clock of `local` (None: the machine's) if another."""
     there, here = now.astimezone(EXCHANGE_ZONE), now.astimezone(local)

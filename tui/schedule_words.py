@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from core.catch_up import Report
+from core.clock import span
 from core.job_history import Job, JobRun
 from core.leading import HEARTBEAT_EVERY, LeaderView
 from core.schedule_view import JobView, ScheduleView, WaitingView
@@ -51,11 +52,11 @@ class Telling:
     def ago(self, instant: datetime) -> str:
         """How long ago it was."""
         age = self.now - instant
-        return "just now" if age < _JUST_NOW else f"{formats.span(age)} ago"
+        return "just now" if age < _JUST_NOW else f"{span(age)} ago"
 
     def left(self, instant: datetime) -> str:
         """How long it is until then."""
-        return formats.span(instant - self.now) if instant > self.now else "now"
+        return span(instant - self.now) if instant > self.now else "now"
 
     def name(self, who: str) -> Text:
         """A process by its name."""
@@ -64,7 +65,7 @@ class Telling:
 
 def took_words(took: timedelta) -> str:
     """How long a run took."""
-    return "<1 s" if took < timedelta(seconds=1) else formats.span(took)
+    return "<1 s" if took < timedelta(seconds=1) else span(took)
 
 
 def report_words(report: Report) -> str:
@@ -190,7 +191,7 @@ def _leader(telling: Telling, leader: LeaderView | None) -> Iterable[Text]:
             ("● ", "gain"), telling.name(leader.who), " leads", (" since ", "quiet"),
             f"{telling.when(leader.since)} ({telling.ago(leader.since)})",
         )  # fmt: skip
-        age = formats.span(leader.heartbeat_age)
+        age = span(leader.heartbeat_age)
         if leader.heartbeat_age >= _HANGS_FROM:
             yield Text(f"  Its last sign of life is {age} old: it hangs, or its machine does.", style="caution")
         elif leader.heartbeat_age >= _WORTH_TELLING:
@@ -202,7 +203,7 @@ def _leader(telling: Telling, leader: LeaderView | None) -> Iterable[Text]:
         style="quiet",
     )
     if leader is not None:
-        age = formats.span(leader.heartbeat_age)
+        age = span(leader.heartbeat_age)
         words = f" led last, since {telling.when(leader.since)}; last sign of life {age} ago"
         yield Text.assemble("  ", telling.name(leader.who), words, style="quiet")
 

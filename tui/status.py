@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from core.clock import span
 from core.mixing import SIMULATED
 from db.errors import AlphaMondayError
 from tui import format as formats
@@ -135,7 +136,7 @@ def next_words(status: Status, now: datetime, local: tzinfo | None, *, with_span
     what = {"checkpoint": "close of day"}.get(str(due.kind), str(due.kind))
     words = Text.assemble(("next ", "quiet"), what, " ", formats.exchange_time(due.at, now, local))
     if with_span:
-        words.append(f" ({formats.span(due.at - now) if due.at > now else 'now'})", style="quiet")
+        words.append(f" ({span(due.at - now) if due.at > now else 'now'})", style="quiet")
     return words
 
 
@@ -161,7 +162,7 @@ def notices(status: Status, now: datetime, commands: CommandSet) -> list[Text]:
     """The lines that an operator should not miss: what happened and what to do about it."""
     found: list[Text] = []
     if status.problem is not None and status.link in (Link.LOST, Link.FAILED) and status.answered_at is not None:
-        age = formats.span(now - status.answered_at)
+        age = span(now - status.answered_at)
         found.append(_notice("trouble", status.problem, f"What is shown was read {age} ago. "))
     if status.link is Link.PREPARING:
         found.append(Text("Filling the demo database with simulated prices; the list grows as weeks are written."))

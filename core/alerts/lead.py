@@ -5,8 +5,8 @@ from datetime import datetime
 from core.alerts.channel import Channels
 from core.alerts.message import Severity, make_message
 from core.alerts.post import Post
-from core.alerts.words import moment, plain, span
-from core.clock import Clock
+from core.alerts.words import moment, plain
+from core.clock import Clock, span
 from core.logs import redacted
 from core.settings import Settings
 

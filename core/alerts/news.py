@@ -118,7 +118,8 @@ class News:
                 reason = _text(payload, "reason") or "unknown"
                 self.days.setdefault(day, []).append(DayNews(run_date, reason, named))
             case _:
-                self.prices.append(_price_note(event_type, payload, run_date))
+                if note := _price_note(event_type, payload, run_date):
+                    self.prices.append(note)
 
     def _pause_words(self, event_type: EventType, payload: Mapping[str, Any]) -> str:
         who, reason = plain(_text(payload, "who"), limit=60), self._said(payload, "reason")
@@ -148,7 +149,8 @@ def _day_of(event_type: EventType, event: LoggedEvent) -> date | None:
     return event.run_date + _LAST_DAY
 
 
-def _price_note(event_type: EventType, payload: Mapping[str, Any], run_date: date) -> Note:
+def _price_note(event_type: EventType, payload: Mapping[str, Any], run_date: date) -> Note | None:
+    """A sentence for an event about prices or symbols; None for any other."""
     symbol = plain(_text(payload, "symbol"), limit=12)
     source = plain(_text(payload, "source"), limit=20)
     stored, answered = (plain(_text(payload, key), limit=30) for key in ("stored", "answered"))
@@ -167,9 +169,11 @@ def _price_note(event_type: EventType, payload: Mapping[str, Any], run_date: dat
         case EventType.SYMBOL_STOPPED:
             last = plain(_text(payload, "last_session"), limit=10)
             return Note(f"{week} has stopped trading; its last session was {last}", is_grave=True)
-        case _:
+        case EventType.SYMBOL_RENAMED:
             successor = plain(_text(payload, "successor"), limit=12)
             return Note(f"{week} goes on as {successor}")
+        case _:
+            return None
 
 
 def _text(payload: Mapping[str, Any], key: str) -> str:

@@ -9,7 +9,8 @@ from datetime import date, datetime, timedelta
 
 from core.alerts.message import Message, Severity, make_message
 from core.alerts.told import SourceOutage, Told
-from core.alerts.words import moment, plain, reason_words, span
+from core.alerts.words import moment, plain, reason_words
+from core.clock import span
 from core.moves import Move
 from core.opening_tries import OpeningTry
 from core.picks.source import (

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 from core.metrics import CONTEXT
@@ -84,15 +84,6 @@ def moment(instant: datetime) -> str:
     """`Fri 13 Nov 16:31` in exchange time."""
     there = instant.astimezone(EXCHANGE_ZONE)
     return f"{day_words(there.date())} {there:%H:%M}"
-
-
-def span(duration: timedelta) -> str:
-    """A duration in its largest unit, rounded down: `40 s`, `12 min`, `19 h`, `3 d`."""
-    seconds = max(int(duration.total_seconds()), 0)
-    for size, unit, least in ((86400, "d", 48 * 3600), (3600, "h", 7200), (60, "min", 120)):
-        if seconds >= least:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def reason_words(reason: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from core.backfill import backfill
 from core.batches import open_week
-from core.clock import CLOCK_TOLERANCE, ClockError, SystemClock, is_from_future, require_agreement
+from core.clock import CLOCK_TOLERANCE, ClockError, SystemClock, is_from_future, require_agreement, span
 from core.due_work import due_work, run_due_work
 from core.leading import leader_in, standing_by_in
 from core.pausing import pause, pause_in, read_pause
@@ -184,3 +184,19 @@ async def test_a_day_that_is_to_be_tried_at_once_is_not_put_off_by_a_clock_ahead
     async with services.database.transaction() as connection:
         await checkpoints.try_again(connection, batch_id, world.clock.instant + timedelta(days=365))
     assert world.rows("select next_try_at from waiting_days") == before
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(seconds=-5), "0 s"),
+        (timedelta(seconds=59), "59 s"),
+        (timedelta(seconds=60), "1 min"),
+        (timedelta(minutes=119), "119 min"),
+        (timedelta(hours=2), "2 h"),
+        (timedelta(hours=47, minutes=59), "47 h"),
+        (timedelta(hours=48), "2 d"),
+    ],
+)
+def test_a_duration_in_words(duration: timedelta, text: str) -> None:
+    assert span(duration) == text

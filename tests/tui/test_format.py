@@ -94,22 +94,6 @@ def test_exchange_time_tells_the_other_clock_where_it_differs() -> None:
     assert formats.clock(now.astimezone(UTC), UTC) == "Thu 21 Nov 17:00 ET, 22:00 local"
 
 
-@pytest.mark.parametrize(
-    ("duration", "text"),
-    [
-        (timedelta(seconds=-5), "0 s"),
-        (timedelta(seconds=59), "59 s"),
-        (timedelta(seconds=60), "1 min"),
-        (timedelta(minutes=119), "119 min"),
-        (timedelta(hours=2), "2 h"),
-        (timedelta(hours=47, minutes=59), "47 h"),
-        (timedelta(hours=48), "2 d"),
-    ],
-)
-def test_span(duration: timedelta, text: str) -> None:
-    assert formats.span(duration) == text
-
-
 def test_days() -> None:
     assert formats.day_and_month(date(2024, 11, 3)) == "Sun 3 Nov"
     assert formats.short_day(date(2024, 11, 3)) == "Su03"

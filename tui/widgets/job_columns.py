@@ -5,6 +5,7 @@ from datetime import datetime
 
 from rich.text import Text
 
+from core.clock import span
 from core.job_history import Job
 from core.schedule_view import JobView
 from core.trading_calendar import EXCHANGE_ZONE
@@ -30,7 +31,7 @@ def job_columns(now: Callable[[], datetime], running: Callable[[Job], bool]) -> 
     def remaining(row: JobView, _: int) -> Text:
         if row.next_at is None or row.due or running(row.job):
             return Text()
-        return Text(formats.span(row.next_at - now()), style="quiet")
+        return Text(span(row.next_at - now()), style="quiet")
 
     def last(row: JobView, _: int) -> Text:
         return _instant(row.last.at if row.last else None)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.alerts.message import Message, Severity
-from core.alerts.news import MOST_KEPT, News
+from core.alerts.news import MOST_KEPT, News, _price_note
 from core.alerts.telling import BatchResult, Figures, PickResult, tell
 from core.settings import ALERTS
 from db.events import EventType
@@ -153,6 +153,18 @@ def test_every_type_of_event_is_told_or_left_out_on_purpose() -> None:
         if tell(news_of(event(each.value, checkpoint_date=TODAY.isoformat(), reason="x")), Figures(), ALERTS) is None
     }
     assert silent == {EventType.PICKS_ANSWERED}
+
+
+def test_only_what_is_known_of_prices_and_symbols_has_a_sentence() -> None:
+    """An event of a type that has none is not told as a renamed symbol."""
+    worded = {each for each in EventType if _price_note(each, {"symbol": "KO", "successor": "PEP"}, WEEK) is not None}
+    assert worded == {
+        EventType.PRICE_REBASED,
+        EventType.BASELINE_REVISED,
+        EventType.MOVE_ACCEPTED,
+        EventType.SYMBOL_STOPPED,
+        EventType.SYMBOL_RENAMED,
+    }
 
 
 HOSTILE = st.one_of(st.none(), st.integers(), st.text(st.characters(categories=None), max_size=50), st.lists(st.text()))
