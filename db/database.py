@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from db import sessions
 from db.address import parse_conninfo
 from db.driver_errors import TRY_AGAIN, translated
 from db.errors import (
@@ -30,21 +31,10 @@ Answer = TypeVar("Answer")
 Connection = AsyncConnection[tuple[Any, ...]]
 
 CHANNEL = "alpha_monday"
-CONNECT_TIMEOUT_S = 5
 ANSWERS_WITHIN_S = 10.0
 POOL_SIZE = 4
 # A peer that is gone without a word is noticed within half a minute from either end; sockets take no notice of these.
 _CLIENT_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20000}
-_SESSION = {
-    "timezone": "UTC",
-    "default_transaction_isolation": "read committed",
-    "lock_timeout": "10s",  # what somebody else holds is told and tried again, not waited for without a word
-    "idle_in_transaction_session_timeout": "30s",  # a process suspended inside a transaction holds its locks no longer
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "20s",
-}
 
 
 @dataclass(slots=True)
@@ -72,9 +62,7 @@ class Database:
     ) -> None:
         given = conninfo_to_dict(parse_conninfo(url))
         keepalive = {name: value for name, value in _CLIENT_KEEPALIVE.items() if name not in given}
-        self.conninfo = parse_conninfo(
-            url, application_name=application_name, connect_timeout=CONNECT_TIMEOUT_S, **keepalive
-        )
+        self.conninfo = sessions.session_address(url, application_name, **keepalive)
         self.read_only = read_only
         self.timelines = Timelines()
         self._restart = restart
@@ -157,17 +145,7 @@ class Database:
 
     async def _configure(self, connection: Connection) -> None:
         self._lines.live.add(connection)
-        cursor = await connection.execute(
-            "select pg_backend_pid(), set_config(name, value, false) "
-            "from unnest(%s::text[], %s::text[]) as ours (name, value)",
-            (
-                [*_SESSION, "default_transaction_read_only"],
-                [*_SESSION.values(), "on" if self.read_only else "off"],
-            ),
-        )
-        row = await cursor.fetchone()
-        if row is not None and row[0] != connection.info.backend_pid:
-            connection.prepare_threshold = None  # a pooler may give the next transaction another session
+        await sessions.prepare(connection, default_transaction_read_only="on" if self.read_only else "off")
         async with self._shunning(connection):
             await self.timelines.probe(connection)
 

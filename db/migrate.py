@@ -10,9 +10,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import tuple_row
 
-from db import dbmate
-from db.address import parse_conninfo
-from db.database import CONNECT_TIMEOUT_S
+from db import dbmate, sessions
 from db.database_creation import connect_or_create
 from db.driver_errors import translated
 from db.errors import SchemaError
@@ -144,7 +142,7 @@ def up(conninfo: str, directory: Path = MIGRATIONS) -> list[Migration]:
     """
     migrations = shipped(directory)
     done: list[str] = []
-    with translated(), connect_or_create(_complete(conninfo)) as connection:
+    with translated(), connect_or_create(conninfo) as connection:
         applied = _applied(connection)
         before = _compare(migrations, applied)
         raise_unless_current(before, may_be_behind=True)
@@ -163,7 +161,7 @@ def down(conninfo: str, directory: Path = MIGRATIONS) -> Migration | None:
     None where none is applied. Raises what `up` raises.
     """
     migrations = shipped(directory)
-    with translated(), psycopg.connect(_complete(conninfo), autocommit=True) as connection:
+    with translated(), sessions.connect(conninfo) as connection:
         before = _compare(migrations, _applied(connection))
         raise_unless_current(before, may_be_behind=True)
         if not before.applied:
@@ -171,10 +169,6 @@ def down(conninfo: str, directory: Path = MIGRATIONS) -> Migration | None:
         _require_one_schema(connection)
         done = dbmate.run(connection, directory, "rollback")
     return next(migration for migration in migrations if migration.path.name in done)
-
-
-def _complete(conninfo: str) -> str:
-    return parse_conninfo(conninfo, application_name="alpha-monday db", connect_timeout=CONNECT_TIMEOUT_S)
 
 
 def _applied(connection: psycopg.Connection[Any]) -> dict[str, str | None]:
