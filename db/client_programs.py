@@ -18,6 +18,7 @@ from db.embedded_programs import usual_places
 from db.errors import DatabaseError
 from db.libpq_environment import CHANGE_RESULTS
 from db.sessions import session_address
+from db.text import sentence
 
 _REINSTALL = "Reinstall alpha-monday with its dependencies."
 _NEEDED = ("pg_dump", "psql")
@@ -70,8 +71,10 @@ async def run_client(
         await process.wait()
         raise
     if process.returncode != 0:
-        said = " ".join(complaint.decode(errors="replace").split())[:500]
-        raise DatabaseError(f"{program} failed: {said}", remedy)
+        said = (
+            " ".join(complaint.decode(errors="replace").split())[:500] or f"it ended with status {process.returncode}"
+        )
+        raise DatabaseError(f"{program} failed: {sentence(said)}", remedy)
     return printed.decode(errors="replace")
 
 

@@ -33,6 +33,8 @@ Connection = AsyncConnection[tuple[Any, ...]]
 CHANNEL = "alpha_monday"
 ANSWERS_WITHIN_S = 10.0
 POOL_SIZE = 4
+# At rest a program keeps the connections that it listens and leads on, and none beside them: many may share a server.
+IDLE_CLOSES_AFTER_S = 5.0
 # A peer that is gone without a word is noticed within half a minute from either end; sockets take no notice of these.
 _CLIENT_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20000}
 
@@ -72,8 +74,9 @@ class Database:
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             self._hosts.conninfo,
             open=False,
-            min_size=1,
+            min_size=0,
             max_size=POOL_SIZE,
+            max_idle=IDLE_CLOSES_AFTER_S,
             timeout=10,
             kwargs={"autocommit": True},
             configure=self._configure,

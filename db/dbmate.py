@@ -16,6 +16,7 @@ from psycopg import ConnectionInfo
 from db.driver_errors import translate
 from db.errors import DatabaseError, DatabaseRefusedError, SchemaError
 from db.sessions import startup_options
+from db.text import sentence
 
 _SQLSTATE = re.compile(r"\(([0-9A-Z]{5})\)\s*$")
 _DONE = re.compile(r"^(?:Applied|Rolled back): (\S+\.sql)", re.MULTILINE)
@@ -114,7 +115,7 @@ def may_not_migrate(connection: psycopg.Connection[Any], said: str) -> DatabaseR
     query = "select datdba::regrole::text from pg_database where datname = current_database()"
     (owner,) = connection.execute(query).fetchone() or ("whoever created it",)
     return DatabaseRefusedError(
-        f"The database user {connection.info.user[:63]!r} may not change the tables: {said}",
+        f"The database user {connection.info.user[:63]!r} may not change the tables: {sentence(said)}",
         f"Run `alpha-monday db up` as the owner of the database ({owner}).",
     )
 
@@ -128,6 +129,6 @@ def _failure(connection: psycopg.Connection[Any], command: str, stderr: str) -> 
     if state == "25006" or state.startswith("53"):
         return translate(psycopg.errors.lookup(state)(said))
     return SchemaError(
-        f"dbmate {command} failed: {said}",
+        f"dbmate {command} failed: {sentence(said)}",
         "It left nothing behind; migrations before it stay. Mend the cause, then run `alpha-monday db up`.",
     )
