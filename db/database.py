@@ -34,7 +34,8 @@ CHANNEL = "alpha_monday"
 ANSWERS_WITHIN_S = 10.0
 POOL_SIZE = 4
 # At rest a program keeps the connections that it listens and leads on, and none beside them: many may share a server.
-IDLE_CLOSES_AFTER_S = 5.0
+# A socket gives a new one within milliseconds; over a network with TLS it takes a while longer.
+_IDLE_LOCAL_CLOSES_AFTER_S, _IDLE_REMOTE_CLOSES_AFTER_S = 1.0, 15.0
 # A peer that is gone without a word is noticed within half a minute from either end; sockets take no notice of these.
 _CLIENT_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20000}
 
@@ -73,10 +74,11 @@ class Database:
         self._lines = _Lines()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             self._hosts.conninfo,
+            connection_class=sessions.PatientConnection,
             open=False,
             min_size=0,
             max_size=POOL_SIZE,
-            max_idle=IDLE_CLOSES_AFTER_S,
+            max_idle=_IDLE_LOCAL_CLOSES_AFTER_S if self.host is None else _IDLE_REMOTE_CLOSES_AFTER_S,
             timeout=10,
             kwargs={"autocommit": True},
             configure=self._configure,
@@ -185,7 +187,7 @@ class Database:
     async def dedicated(self) -> AsyncIterator[Connection]:
         """A connection outside the pool, for what lives as long as its session: listening, leading."""
         with translated():
-            async with await AsyncConnection.connect(self._hosts.conninfo(), autocommit=True) as connection:
+            async with await sessions.PatientConnection.connect(self._hosts.conninfo(), autocommit=True) as connection:
                 await self._configure(connection)
                 yield connection
 

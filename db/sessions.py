@@ -3,7 +3,10 @@
 A setting of the server, the database, the role or libpq's environment must not change what is read or written.
 """
 
-from typing import Any
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any, Self
 
 import psycopg
 from psycopg import AsyncConnection, Connection, sql
@@ -14,6 +17,7 @@ from db.errors import DatabaseRefusedError
 from db.libpq_environment import shut_out
 
 CONNECT_TIMEOUT_S = 5
+FULL_FOR_AT_MOST_S = 6.0
 SETTINGS = {
     "datestyle": "ISO, MDY",
     "intervalstyle": "postgres",
@@ -74,18 +78,57 @@ def session_address(url: str, application_name: str, **parameters: Any) -> str:
     )
 
 
+class PatientConnection(AsyncConnection[tuple[Any, ...]]):
+    """A connection that is tried again for some seconds where a server has none to give."""
+
+    @classmethod
+    async def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        """What AsyncConnection.connect gives."""
+        for pause in _pauses():
+            try:
+                return await super().connect(*args, **kwargs)
+            except psycopg.OperationalError as exc:
+                if not is_full(exc):
+                    raise
+            await asyncio.sleep(pause)
+        return await super().connect(*args, **kwargs)
+
+
+def is_full(exc: psycopg.Error) -> bool:
+    """Whether a server refused a connection because it has no more (libpq gives no SQLSTATE)."""
+    return "too many clients" in str(exc) or "connection slots" in str(exc)
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between attempts at a full server: programs close the connections that they do not use within seconds."""
+    until = time.monotonic() + FULL_FOR_AT_MOST_S
+    while time.monotonic() < until:
+        yield 0.25
+
+
 def connect(conninfo: str) -> Connection[tuple[Any, ...]]:
     """An autocommit connection, its session prepared.
 
     Raises psycopg.Error, and DatabaseRefusedError for a database that cannot hold text.
     """
-    connection = psycopg.connect(session_address(conninfo, "alpha-monday db"), autocommit=True)
+    connection = _connected(session_address(conninfo, "alpha-monday db"))
     try:
         _adopt(connection, connection.execute(_begin({})).fetchone())
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _connected(address: str) -> Connection[tuple[Any, ...]]:
+    for pause in _pauses():
+        try:
+            return psycopg.connect(address, autocommit=True)
+        except psycopg.OperationalError as exc:
+            if not is_full(exc):
+                raise
+        time.sleep(pause)
+    return psycopg.connect(address, autocommit=True)
 
 
 def connect_beside(conninfo: str) -> Connection[tuple[Any, ...]]:
