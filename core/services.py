@@ -23,6 +23,7 @@ from db import batches, migrate
 from db.database import Database
 from db.embedded import EmbeddedServer
 from db.errors import SchemaError
+from db.libpq_environment import with_service
 from db.transport import transport_problem
 
 DATABASE = "alpha_monday"
@@ -135,7 +136,7 @@ async def open_address(settings: Settings, access: Access, *, name: str = DATABA
 async def _address(settings: Settings, access: Access, name: str) -> AsyncIterator[tuple[str, EmbeddedServer | None]]:
     """What `open_address` gives, and the embedded server where it is used."""
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value(), None
+        yield with_service(settings.database_url.get_secret_value()), None
         return
     directory = settings.data_dir / "postgres"
     if access is Access.READ and not directory.exists():

@@ -13,13 +13,16 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.pq import Conninfo
 
-from db.address import parse_conninfo
 from db.embedded import client_tools
 from db.embedded_programs import usual_places
 from db.errors import DatabaseError
+from db.libpq_environment import CHANGE_RESULTS
+from db.sessions import session_address
+from db.text import sentence
 
 _REINSTALL = "Reinstall alpha-monday with its dependencies."
 _NEEDED = ("pg_dump", "psql")
+_LEFT_OUT = (*CHANGE_RESULTS, "PG_COLOR")  # coloured, a program's complaint would hold escape codes
 _NEWER_LOOKED_FOR = 10  # major versions, a decade of them
 _KILLED = 128  # plus the number of the signal
 _MAJOR = re.compile(r"\(PostgreSQL\) (\d+)", re.ASCII)
@@ -28,13 +31,14 @@ _MAJOR = re.compile(r"\(PostgreSQL\) (\d+)", re.ASCII)
 def client_environment(conninfo: str) -> dict[bytes, bytes]:
     """The environment in which a client program finds the database at `conninfo`, as this process finds it.
 
-    What the address leaves open comes from libpq's own variables and service; what it gives, an empty value too, comes
-    from nowhere else. It travels in the environment because everyone on the machine can read a command line; what has
-    no variable of its own (keepalives and the like) does not matter to these programs.
+    What the address leaves open comes from libpq's own variables and service, except for what changes results; what it
+    gives, an empty value too, comes from nowhere else. It travels in the environment because everyone on the machine
+    can read a command line; what has no variable of its own (keepalives and the like) does not matter to these
+    programs.
     """
-    options = Conninfo.parse(parse_conninfo(conninfo).encode())
+    options = Conninfo.parse(session_address(conninfo, "alpha-monday db").encode())
     given = {option.keyword: option for option in options if option.val is not None}
-    left_out: set[bytes | None] = {option.envvar for option in given.values()}
+    left_out: set[bytes | None] = {option.envvar for option in given.values()} | {name.encode() for name in _LEFT_OUT}
     if b"service" not in given:
         # A program would heed PGSERVICE before the variables that carry the address: it is looked up here instead.
         from_outside = [option for option in Conninfo.get_defaults() if option.val != option.compiled]
@@ -67,8 +71,10 @@ async def run_client(
         await process.wait()
         raise
     if process.returncode != 0:
-        said = " ".join(complaint.decode(errors="replace").split())[:500]
-        raise DatabaseError(f"{program} failed: {said}", remedy)
+        said = (
+            " ".join(complaint.decode(errors="replace").split())[:500] or f"it ended with status {process.returncode}"
+        )
+        raise DatabaseError(f"{program} failed: {sentence(said)}", remedy)
     return printed.decode(errors="replace")
 
 
@@ -111,7 +117,9 @@ async def run_psql(conninfo: str, tools: Path) -> int:
 
     It is told to end if the waiter is cancelled, and waited for.
     """
-    process = await asyncio.create_subprocess_exec(tools / "psql", "--no-password", env=client_environment(conninfo))
+    environment = client_environment(conninfo)
+    environment.pop(b"PGCLIENTENCODING", None)  # psql takes the terminal's own
+    process = await asyncio.create_subprocess_exec(tools / "psql", "--no-password", env=environment)
     try:
         code = await process.wait()
     except asyncio.CancelledError:

@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from db import sessions
 from db.address import parse_conninfo
 from db.driver_errors import TRY_AGAIN, translated
 from db.errors import (
@@ -32,21 +33,13 @@ Connection = AsyncConnection[tuple[Any, ...]]
 
 CHANNEL = "alpha_monday"
 SCHEDULE_CHANGED = "schedule"
-CONNECT_TIMEOUT_S = 5
 ANSWERS_WITHIN_S = 10.0
 POOL_SIZE = 4
+# At rest a program keeps the connections that it listens and leads on, and none beside them: many may share a server.
+# A socket gives a new one within milliseconds; over a network with TLS it takes a while longer.
+_IDLE_LOCAL_CLOSES_AFTER_S, _IDLE_REMOTE_CLOSES_AFTER_S = 1.0, 15.0
 # A peer that is gone without a word is noticed within half a minute from either end; sockets take no notice of these.
 _CLIENT_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20000}
-_SESSION = {
-    "timezone": "UTC",
-    "default_transaction_isolation": "read committed",
-    "lock_timeout": "10s",  # what somebody else holds is told and tried again, not waited for without a word
-    "idle_in_transaction_session_timeout": "30s",  # a process suspended inside a transaction holds its locks no longer
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "20s",
-}
 
 
 @dataclass(slots=True)
@@ -74,9 +67,7 @@ class Database:
     ) -> None:
         given = conninfo_to_dict(parse_conninfo(url))
         keepalive = {name: value for name, value in _CLIENT_KEEPALIVE.items() if name not in given}
-        self.conninfo = parse_conninfo(
-            url, application_name=application_name, connect_timeout=CONNECT_TIMEOUT_S, **keepalive
-        )
+        self.conninfo = sessions.session_address(url, application_name, **keepalive)
         self.read_only = read_only
         self.timelines = Timelines()
         self._restart = restart
@@ -85,9 +76,11 @@ class Database:
         self._lines = _Lines()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             self._hosts.conninfo,
+            connection_class=sessions.PatientConnection,
             open=False,
-            min_size=1,
+            min_size=0,
             max_size=POOL_SIZE,
+            max_idle=_IDLE_LOCAL_CLOSES_AFTER_S if self.host is None else _IDLE_REMOTE_CLOSES_AFTER_S,
             timeout=10,
             kwargs={"autocommit": True},
             configure=self._configure,
@@ -159,17 +152,7 @@ class Database:
 
     async def _configure(self, connection: Connection) -> None:
         self._lines.live.add(connection)
-        cursor = await connection.execute(
-            "select pg_backend_pid(), set_config(name, value, false) "
-            "from unnest(%s::text[], %s::text[]) as ours (name, value)",
-            (
-                [*_SESSION, "default_transaction_read_only"],
-                [*_SESSION.values(), "on" if self.read_only else "off"],
-            ),
-        )
-        row = await cursor.fetchone()
-        if row is not None and row[0] != connection.info.backend_pid:
-            connection.prepare_threshold = None  # a pooler may give the next transaction another session
+        await sessions.prepare(connection, default_transaction_read_only="on" if self.read_only else "off")
         async with self._shunning(connection):
             await self.timelines.probe(connection)
 
@@ -206,7 +189,7 @@ class Database:
     async def dedicated(self) -> AsyncIterator[Connection]:
         """A connection outside the pool, for what lives as long as its session: listening, leading."""
         with translated():
-            async with await AsyncConnection.connect(self._hosts.conninfo(), autocommit=True) as connection:
+            async with await sessions.PatientConnection.connect(self._hosts.conninfo(), autocommit=True) as connection:
                 await self._configure(connection)
                 yield connection
 

@@ -15,13 +15,15 @@ from psycopg import ConnectionInfo
 
 from db.driver_errors import translate
 from db.errors import DatabaseError, DatabaseRefusedError, SchemaError
+from db.sessions import startup_options
+from db.text import sentence
 
 _SQLSTATE = re.compile(r"\(([0-9A-Z]{5})\)\s*$")
 _DONE = re.compile(r"^(?:Applied|Rolled back): (\S+\.sql)", re.MULTILINE)
 _SAID_LIMIT = 500
 # What of the user's environment TLS needs: the place of client certificates, and of the system's roots.
 _KEPT_ENVIRONMENT = ("HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_KEPT_PARAMETERS = ("options", "connect_timeout", "sslnegotiation", "sslcert", "sslkey")
+_KEPT_PARAMETERS = ("connect_timeout", "sslnegotiation", "sslcert", "sslkey")
 _ENCRYPTED_MODES = ("require", "verify-ca", "verify-full")
 
 
@@ -34,7 +36,7 @@ def run(connection: psycopg.Connection[Any], directory: Path, *command: str) -> 
     # The address travels in the environment, because everyone on the machine can read a command line; and a
     # `.env` in the working directory or a DBMATE_ variable of the user must not lead elsewhere.
     environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-    environment["DATABASE_URL"] = database_url(connection.info)
+    environment["DATABASE_URL"] = database_url(connection.info, startup_options(connection))
     arguments = [
         *("--env-file", os.devnull),  # two words: dbmate looks for it before it parses its command line
         "--no-dump-schema",
@@ -77,8 +79,8 @@ def find_program() -> Path:
     return Path(found)
 
 
-def database_url(info: ConnectionInfo) -> str:
-    """The URL by which dbmate reaches the server that `info` is connected to.
+def database_url(info: ConnectionInfo, options: str = "") -> str:
+    """The URL by which dbmate reaches the server that `info` is connected to; `options` go before the address's own.
 
     Rebuilt from the live connection: dbmate refuses key=value strings, several hosts and much of what libpq
     takes. The host is a query parameter, because only there sockets and IPv6 addresses survive.
@@ -86,6 +88,8 @@ def database_url(info: ConnectionInfo) -> str:
     given = info.get_parameters()
     query = {"host": info.host, "port": str(info.port)}
     query |= {name: given[name] for name in _KEPT_PARAMETERS if given.get(name)}
+    if all_options := f"{options} {given.get('options', '')}".strip():
+        query["options"] = all_options
     query |= _encryption(given) if info.pgconn.ssl_in_use else {"sslmode": "disable"}
     user = quote(info.user, safe="") + (f":{quote(info.password, safe='')}" if info.password else "")
     return f"postgres://{user}@/{quote(info.dbname, safe='')}?{urlencode(query, quote_via=quote, safe='')}"
@@ -111,7 +115,7 @@ def may_not_migrate(connection: psycopg.Connection[Any], said: str) -> DatabaseR
     query = "select datdba::regrole::text from pg_database where datname = current_database()"
     (owner,) = connection.execute(query).fetchone() or ("whoever created it",)
     return DatabaseRefusedError(
-        f"The database user {connection.info.user[:63]!r} may not change the tables: {said}",
+        f"The database user {connection.info.user[:63]!r} may not change the tables: {sentence(said)}",
         f"Run `alpha-monday db up` as the owner of the database ({owner}).",
     )
 
@@ -125,6 +129,6 @@ def _failure(connection: psycopg.Connection[Any], command: str, stderr: str) -> 
     if state == "25006" or state.startswith("53"):
         return translate(psycopg.errors.lookup(state)(said))
     return SchemaError(
-        f"dbmate {command} failed: {said}",
+        f"dbmate {command} failed: {sentence(said)}",
         "It left nothing behind; migrations before it stay. Mend the cause, then run `alpha-monday db up`.",
     )

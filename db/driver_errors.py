@@ -15,6 +15,7 @@ from db.errors import (
     DatabaseUnavailableError,
     RowRefusedError,
 )
+from db.text import sentence
 
 TRY_AGAIN = "Look whether the server runs and can be reached; a scheduler tries again by itself."
 _SEE_URL = "Check DATABASE_URL and the user's rights."
@@ -28,7 +29,7 @@ _IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})  # a serialisation failure,
 def translate(exc: psycopg.Error) -> DatabaseError:
     """The operator's error for a driver's error."""
     state = exc.sqlstate or ""
-    said = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
+    said = sentence(str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__)
     if isinstance(exc, PoolTimeout):
         return DatabaseUnavailableError("No database connection became free in time.", TRY_AGAIN)
     if state == "25006":

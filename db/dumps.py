@@ -11,10 +11,9 @@ from typing import Any
 from psycopg import AsyncConnection, ConnectionInfo, IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from db.address import parse_conninfo
+from db import sessions
 from db.blocking import in_thread, to_its_end
 from db.client_programs import client_major, run_client, tools_for
-from db.database import CONNECT_TIMEOUT_S
 from db.driver_errors import translated
 from db.embedded import client_tools
 from db.errors import DatabaseError, EmbeddedServerError
@@ -150,8 +149,10 @@ async def restored_aside(file: Path) -> AsyncIterator[AsyncConnection[Any]]:
 async def connected(conninfo: str) -> AsyncIterator[AsyncConnection[Any]]:
     """A connection of these commands' own, its errors translated; its first statement begins a transaction."""
     with translated():
-        complete = parse_conninfo(conninfo, application_name="alpha-monday db", connect_timeout=CONNECT_TIMEOUT_S)
-        async with await AsyncConnection.connect(complete) as connection:
+        address = sessions.session_address(conninfo, "alpha-monday db")
+        async with await AsyncConnection.connect(address, autocommit=True) as connection:
+            await sessions.prepare(connection)  # outside a transaction, whose rollback would take the settings back
+            await connection.set_autocommit(False)
             yield connection
 
 
@@ -199,6 +200,7 @@ def _told_of_temporary_files() -> Iterator[None]:
 
 def _fit(whole: Path, fitting: Path, end: Iterable[str]) -> None:
     with whole.open("rb") as lines, fitting.open("wb") as kept:
+        kept.writelines(f"{statement}\n".encode() for statement in sessions.begin_script())
         kept.writelines(line for line in lines if line != _UNKNOWN_TO_OLD_SERVERS)
         kept.writelines(f"{statement}\n".encode() for statement in end)
     whole.unlink()

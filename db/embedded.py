@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
 from db.embedded_cluster import Cluster
 from db.embedded_files import explained, locked, make_directory, open_lock, prepare_directory, settled_path
 from db.embedded_programs import client_tools
+from db.libpq_environment import embedded_parameters
 
-__all__ = ["EmbeddedServer", "client_tools", "conninfo_of"]
+__all__ = ["EmbeddedServer", "client_tools", "conninfo_of", "place_of"]
 
 
 class EmbeddedServer:
@@ -107,9 +110,15 @@ def _leave(cluster: Cluster, users_lock: int) -> None:
 
 def conninfo_of(sockets: Path, database: str) -> str:
     """How libpq reaches `database` of the server whose socket stands in `sockets`, in key=value form."""
-    # An empty hostaddr keeps out the one of PGHOSTADDR or of a service, which would lead past the socket, over TCP.
-    values = {"host": str(sockets), "hostaddr": "", "port": "5432", "user": "postgres", "dbname": database}
+    # Complete, so that nothing of the environment leads elsewhere or changes the session.
+    values = {"host": str(sockets), "port": "5432", "user": "postgres", "dbname": database, **embedded_parameters()}
     return " ".join(f"{key}={_quoted(value)}" for key, value in values.items())
+
+
+def place_of(conninfo: str) -> str:
+    """`conninfo` of an embedded server without what keeps the environment out, which older libpqs do not know."""
+    given = conninfo_to_dict(conninfo)
+    return make_conninfo("", **{name: given[name] for name in ("user", "dbname", "host", "hostaddr", "port")})
 
 
 def _quoted(value: str) -> str:

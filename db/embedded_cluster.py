@@ -27,7 +27,7 @@ DEFAULTS: Mapping[str, str] = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "shared_buffers": "32MB",
-    "max_connections": "100",
+    "max_connections": "300",  # 40 programs at once, each with the six that one may hold while it is busy, and others
     "max_wal_size": "256MB",
     "min_wal_size": "32MB",
     "log_min_messages": "warning",

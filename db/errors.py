@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from db.text import storable
+from db.text import sentence, storable
 
 
 class AlphaMondayError(Exception):
@@ -85,3 +85,7 @@ class EmbeddedServerError(DatabaseError):
     """The embedded PostgreSQL could not be prepared, started or stopped."""
 
     code = "embedded_server"
+
+    def __init__(self, message: str, remedy: str) -> None:
+        # Most end with a path or with what a program printed.
+        super().__init__(sentence(message), sentence(remedy))

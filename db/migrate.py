@@ -10,9 +10,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import tuple_row
 
-from db import dbmate
-from db.address import parse_conninfo
-from db.database import CONNECT_TIMEOUT_S
+from db import dbmate, sessions
 from db.database_creation import connect_or_create
 from db.driver_errors import translated
 from db.errors import SchemaError
@@ -21,7 +19,15 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _FILE_NAME = re.compile(r"(?P<version>[0-9]{14})_(?P<name>[a-z0-9_]+)\.sql", re.ASCII)
 _REINSTALL = "Reinstall alpha-monday, so that its migrations are those that were shipped."
 
-_TABLES = "select to_regclass('schema_migrations') is not null, to_regclass('migration_checksums') is not null"
+# Whether each table is there, and whether the first one is as dbmate makes it.
+_TABLES = """
+select to_regclass('schema_migrations') is not null, to_regclass('migration_checksums') is not null,
+       exists (
+           select from pg_attribute
+           where attrelid = to_regclass('schema_migrations') and attname = 'version' and not attisdropped
+             and atttypid in ('varchar'::regtype, 'text'::regtype)
+       )
+"""
 _VERSIONS = "select version, null from schema_migrations"
 _VERSIONS_AND_CHECKSUMS = "select version, sha256 from schema_migrations left join migration_checksums using (version)"
 _PLACES = """
@@ -54,13 +60,15 @@ class Migration:
 class MigrationStatus:
     """Versions, each in ascending order; `edited` holds file names.
 
-    `unknown` was applied to the database and is not shipped here; `edited` was applied with other content.
+    `unknown` was applied to the database and is not shipped here; `edited` was applied with other content. `is_foreign`
+    says that schema_migrations is another program's: of another form, or without a single version of ours.
     """
 
     applied: tuple[str, ...]
     pending: tuple[str, ...]
     unknown: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
+    is_foreign: bool = False
 
 
 def shipped(directory: Path = MIGRATIONS) -> list[Migration]:
@@ -87,16 +95,18 @@ def shipped(directory: Path = MIGRATIONS) -> list[Migration]:
 
 def status(connection: psycopg.Connection[Any], directory: Path = MIGRATIONS) -> MigrationStatus:
     """Where the database stands: two quick queries. Raises SchemaError where `shipped` does."""
-    return _compare(shipped(directory), _applied(connection))
+    applied, has_other_form = _applied(connection)
+    return _compare(shipped(directory), applied, has_other_form=has_other_form)
 
 
 async def check(connection: psycopg.AsyncConnection[Any], directory: Path = MIGRATIONS) -> MigrationStatus:
     """`status` over an asynchronous connection."""
     async with connection.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(_TABLES)
-        query = _applied_query(await cursor.fetchone())
+        tables = await cursor.fetchone()
+        query = _applied_query(tables)
         applied: dict[str, str | None] = dict(await (await cursor.execute(query)).fetchall()) if query else {}
-    return _compare(shipped(directory), applied)
+    return _compare(shipped(directory), applied, has_other_form=_has_other_form(tables))
 
 
 def problem(status: MigrationStatus, *, may_be_behind: bool) -> SchemaError | None:
@@ -104,6 +114,13 @@ def problem(status: MigrationStatus, *, may_be_behind: bool) -> SchemaError | No
 
     `may_be_behind` is for those who are about to migrate.
     """
+    if status.is_foreign:
+        return SchemaError(
+            "The table schema_migrations in this database belongs to another program"
+            + (f": it has the {_named(status.unknown)}." if status.unknown else "."),
+            "Name another database in DATABASE_URL, or give alpha-monday a schema of its own: let search_path name it "
+            "and no other, in DATABASE_URL (options) or for the user. Nothing was changed.",
+        )
     last = max([*status.applied, *status.pending], default="")
     if newer := [version for version in status.unknown if version > last]:
         return SchemaError(
@@ -113,7 +130,9 @@ def problem(status: MigrationStatus, *, may_be_behind: bool) -> SchemaError | No
         )
     if status.unknown:
         return SchemaError(
-            f"The database has the {_named(status.unknown)}, for which this version has no file.", _REINSTALL
+            f"The database has the {_named(status.unknown)}, for which this version has no file.",
+            f"{_REINSTALL} If another program keeps its migrations in the same schema_migrations, give each a database "
+            "or a schema of its own.",
         )
     if status.edited:
         return SchemaError(f"Edited after being applied to this database: {', '.join(status.edited)}.", _REINSTALL)
@@ -144,9 +163,9 @@ def up(conninfo: str, directory: Path = MIGRATIONS) -> list[Migration]:
     """
     migrations = shipped(directory)
     done: list[str] = []
-    with translated(), connect_or_create(_complete(conninfo)) as connection:
-        applied = _applied(connection)
-        before = _compare(migrations, applied)
+    with translated(), connect_or_create(conninfo) as connection:
+        applied, has_other_form = _applied(connection)
+        before = _compare(migrations, applied, has_other_form=has_other_form)
         raise_unless_current(before, may_be_behind=True)
         if before.pending:
             _require_one_schema(connection)
@@ -163,8 +182,9 @@ def down(conninfo: str, directory: Path = MIGRATIONS) -> Migration | None:
     None where none is applied. Raises what `up` raises.
     """
     migrations = shipped(directory)
-    with translated(), psycopg.connect(_complete(conninfo), autocommit=True) as connection:
-        before = _compare(migrations, _applied(connection))
+    with translated(), sessions.connect(conninfo) as connection:
+        applied, has_other_form = _applied(connection)
+        before = _compare(migrations, applied, has_other_form=has_other_form)
         raise_unless_current(before, may_be_behind=True)
         if not before.applied:
             return None
@@ -173,33 +193,39 @@ def down(conninfo: str, directory: Path = MIGRATIONS) -> Migration | None:
     return next(migration for migration in migrations if migration.path.name in done)
 
 
-def _complete(conninfo: str) -> str:
-    return parse_conninfo(conninfo, application_name="alpha-monday db", connect_timeout=CONNECT_TIMEOUT_S)
-
-
-def _applied(connection: psycopg.Connection[Any]) -> dict[str, str | None]:
+def _applied(connection: psycopg.Connection[Any]) -> tuple[dict[str, str | None], bool]:
+    """The checksum of every version that was applied, and whether schema_migrations has another form than dbmate's."""
     with connection.cursor(row_factory=tuple_row) as cursor:
-        query = _applied_query(cursor.execute(_TABLES).fetchone())
-        return dict(cursor.execute(query).fetchall()) if query else {}
+        tables = cursor.execute(_TABLES).fetchone()
+        query = _applied_query(tables)
+        return dict(cursor.execute(query).fetchall()) if query else {}, _has_other_form(tables)
 
 
-def _applied_query(tables: tuple[bool, bool] | None) -> LiteralString | None:
-    if tables is None or not tables[0]:
+def _has_other_form(tables: tuple[bool, bool, bool] | None) -> bool:
+    return tables is not None and tables[0] and not tables[2]
+
+
+def _applied_query(tables: tuple[bool, bool, bool] | None) -> LiteralString | None:
+    if tables is None or not tables[0] or _has_other_form(tables):
         return None
     return _VERSIONS_AND_CHECKSUMS if tables[1] else _VERSIONS
 
 
-def _compare(migrations: Sequence[Migration], applied: Mapping[str, str | None]) -> MigrationStatus:
+def _compare(
+    migrations: Sequence[Migration], applied: Mapping[str, str | None], *, has_other_form: bool
+) -> MigrationStatus:
     """`applied` gives, by version, the checksum where one was recorded."""
+    ours = {migration.version for migration in migrations}
     return MigrationStatus(
         applied=tuple(migration.version for migration in migrations if migration.version in applied),
         pending=tuple(migration.version for migration in migrations if migration.version not in applied),
-        unknown=tuple(sorted(applied.keys() - {migration.version for migration in migrations})),
+        unknown=tuple(sorted(applied.keys() - ours)),
         edited=tuple(
             migration.path.name
             for migration in migrations
             if applied.get(migration.version) not in (None, migration.sha256)
         ),
+        is_foreign=has_other_form or (bool(applied) and not ours & applied.keys()),
     )
 
 
@@ -223,7 +249,7 @@ def _require_one_schema(connection: psycopg.Connection[Any]) -> None:
 
 def _checksums_kept(connection: psycopg.Connection[Any]) -> bool:
     row = connection.execute(_TABLES).fetchone()
-    return row is not None and all(row)
+    return row is not None and all(row[:2])
 
 
 def _forget_checksums(connection: psycopg.Connection[Any]) -> None:

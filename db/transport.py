@@ -3,10 +3,7 @@
 from ipaddress import ip_address
 from itertools import zip_longest
 
-from psycopg.conninfo import make_conninfo
-from psycopg.pq import PGconn
-
-from db.address import parse_conninfo
+from db.libpq_environment import resolved
 
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 _NAMED_AT_MOST = 3
@@ -19,7 +16,7 @@ def transport_problem(url: str) -> str | None:
     environment, a service file, its defaults. Nothing is connected to or looked up. Raises DatabaseRefusedError for a
     malformed `url`.
     """
-    options = _resolved(url)
+    options = resolved(url)
     mode = options.get("sslmode", "")
     if mode in _ENCRYPTED or options.get("gssencmode") == "require":
         return None
@@ -38,22 +35,6 @@ def transport_problem(url: str) -> str | None:
         f"The connection to {named} may be unencrypted because sslmode is {mode[:20]}; "
         "add sslmode=verify-full (or require) to DATABASE_URL."
     )
-
-
-def _resolved(url: str) -> dict[str, str]:
-    """Every option that a connection to `url` would have, by its keyword.
-
-    Only libpq knows all the places that it takes options from, and tells of a connection alone. One option that it
-    refuses keeps this connection from being tried.
-    """
-    refused = make_conninfo(parse_conninfo(url), target_session_attrs="not to be tried")
-    connection = PGconn.connect_start(refused.encode())
-    try:
-        return {
-            option.keyword.decode(): option.val.decode(errors="replace") for option in connection.info if option.val
-        }
-    finally:
-        connection.finish()
 
 
 def _is_local(place: str) -> bool:

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
 from core import diagnosis, leading
@@ -27,6 +29,7 @@ from core.settings import Settings
 from core.weekly_backup import BackupView
 from db import leadership
 from db.database import Database
+from db.embedded import EmbeddedServer
 from tests.core.world import World
 from tests.fakes import exchange
 
@@ -205,3 +208,19 @@ async def test_tables_that_do_not_fit_end_the_look_and_nothing_is_made(bare_conn
     async with Database(bare_conninfo) as database, database.connection() as connection:
         cursor = await connection.execute("select count(*) from pg_class where relname = 'schema_migrations'")
         assert await cursor.fetchone() == (0,)
+
+
+async def test_a_database_that_cannot_hold_text_is_a_problem(server: EmbeddedServer) -> None:
+    create = (
+        "create database diagnosed encoding 'SQL_ASCII' locale_provider libc lc_collate 'C' lc_ctype 'C' "
+        "template template0"
+    )
+    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+        connection.execute(create)
+        try:
+            [found] = await database_findings(settings(make_conninfo(server.conninfo("diagnosed"))))
+        finally:
+            connection.execute("drop database diagnosed with (force)")
+    assert (found.name, found.ok) == ("database", False)
+    assert "has the encoding SQL_ASCII" in found.message
+    assert "encoding UTF8" in found.remedy

@@ -10,8 +10,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-import db.database
-from db import events, migrate
+from db import events, migrate, sessions
 from db.address import parse_conninfo, secrets_of, shown_address
 from db.database import CHANNEL, Database
 from db.driver_errors import translate, translated
@@ -186,7 +185,7 @@ class TestSessions:
     async def test_a_lock_is_not_waited_for_without_end(self, conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:
         async with Database(conninfo) as database, database.connection() as connection:
             assert await (await connection.execute("show lock_timeout")).fetchone() == ("10s",)
-        monkeypatch.setitem(db.database._SESSION, "lock_timeout", "50ms")
+        monkeypatch.setitem(sessions.SETTINGS, "lock_timeout", "50ms")
         async with Database(conninfo) as database, database.transaction() as holding:
             await events.serialise_openings(holding)
             with pytest.raises(DatabaseBusyError, match="Another process was in the way"):

@@ -16,6 +16,7 @@ import core.outage
 import core.scheduler
 import db.database
 import db.leadership
+import db.sessions
 from core.checkpoints import Recorder
 from tests.fakes import HourBetweenLooks
 from tui.cli import main
@@ -30,11 +31,11 @@ def hurry(replace: Callable[[Any, str, Any], None] = setattr) -> None:
     Files are at rest as soon as they are written.
     """
     replace(core.file_at_rest, "CLOCK", HourBetweenLooks())
-    session = {**db.database._SESSION, "idle_in_transaction_session_timeout": f"{LEAD_LAPSES_AFTER_S}s"}
+    session = {**db.sessions.SETTINGS, "idle_in_transaction_session_timeout": f"{LEAD_LAPSES_AFTER_S}s"}
     replace(db.leadership, "LEAD_LAPSES_AFTER_S", LEAD_LAPSES_AFTER_S)
-    replace(db.database, "_SESSION", session)
+    replace(db.sessions, "SETTINGS", session)
     replace(db.database, "ANSWERS_WITHIN_S", ANSWERS_WITHIN_S)
-    replace(db.database, "CONNECT_TIMEOUT_S", 2)
+    replace(db.sessions, "CONNECT_TIMEOUT_S", 2)
     replace(core.scheduler, "_LOOK", timedelta(milliseconds=300))
     replace(core.scheduler, "_STAND_BY", timedelta(milliseconds=300))
     replace(core.scheduler, "HEARTBEAT_EVERY", timedelta(seconds=1))

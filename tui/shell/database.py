@@ -18,6 +18,7 @@ from db.backup import restore as read_backup
 from db.client_programs import run_psql, tools_for
 from db.database import Database
 from db.dumps import connected
+from db.embedded import place_of
 from db.embedded_upgrade import kept_clusters
 from db.embedded_upgrade import upgrade as upgrade_embedded
 from db.errors import AlphaMondayError, DatabaseRefusedError, EmbeddedServerError
@@ -84,7 +85,7 @@ async def status(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 async def url(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Prints the database's address without its password."""
     async with open_address(loaded.settings, Access.READ) as conninfo:
-        address = shown_address(conninfo)
+        address = shown_address(place_of(conninfo) if loaded.settings.database_url is None else conninfo)
     if args.json:
         print_json({"url": address})
     else:
