@@ -36,6 +36,7 @@ from tui.screens.home import HomeScreen
 from tui.screens.house import HouseScreen
 from tui.session import Opener, Opening, Pauses, Prepare, Session
 from tui.status import Link, Source, Status
+from tui.streams import has_colour
 from tui.surroundings import Changing
 from tui.watching import WatchingApp
 
@@ -105,7 +106,7 @@ class AlphaMondayApp(WatchingApp):
         operator's own by command id; `log_file` is named when the screen fails.
         """
         # Without colour the terminal's own two are kept, not a scale of grey that may come out dark on dark.
-        super().__init__(ansi_color=None if themes.has_colour(os.environ) else True)
+        super().__init__(ansi_color=None if has_colour(os.environ) else True)
         self.settings = settings
         self.layers = layers
         self.clock = clock or SystemClock()
