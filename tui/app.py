@@ -17,6 +17,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from core.clock import Clock, SystemClock
+from db.errors import AlphaMondayError
 from tui import command_list
 from tui import theme as themes
 from tui.changes import EVERYTHING, RECENT, Changes
@@ -210,7 +211,7 @@ class AlphaMondayApp(WatchingApp):
             problem=None,
             scheduler=None,
             sources=tuple(Source(source.name, str(source.basis)) for source in services.sources),
-            source_problem=message.source_problem,
+            source_problem=self._with_places(message.source_problem),
             transport_problem=services.transport_problem,
         )
         self._listen(services)
@@ -231,7 +232,18 @@ class AlphaMondayApp(WatchingApp):
 
     def on_services_failed(self, message: ServicesFailed) -> None:
         self.services = None
-        self.status = replace(self.status, link=Link.FAILED, problem=message.problem)
+        self.status = replace(self.status, link=Link.FAILED, problem=self._with_places(message.problem))
+
+    def _with_places(self, problem: AlphaMondayError | None) -> AlphaMondayError | None:
+        """`problem`, its remedy saying where the settings are set that it names."""
+        if problem is not None and self.layers is not None:
+            try:
+                places = self.layers.load().places(problem.message, problem.remedy)
+            except AlphaMondayError:  # a file that was changed since: what is shown is still true, and set-up tells
+                return problem
+            if places not in problem.remedy:
+                problem.remedy = f"{problem.remedy} {places}".strip()
+        return problem
 
     def on_database_lost(self, message: DatabaseLost) -> None:
         if self.services is not None:

@@ -46,6 +46,7 @@ def run_command(args: argparse.Namespace, usage_error: Callable[[str], NoReturn]
     args.json = getattr(args, "json", False)
     as_of = getattr(args, "as_of", None)
     args.as_of = None if as_of is None else _instant(as_of, usage_error)
+    loaded: LoadedSettings | None = None
     secrets: frozenset[str] = frozenset()
     try:
         loaded = load_settings(_command_line(args), env_file=getattr(args, "env_file", None))
@@ -59,6 +60,8 @@ def run_command(args: argparse.Namespace, usage_error: Callable[[str], NoReturn]
     except KeyboardInterrupt:
         return 130
     except AlphaMondayError as exc:
+        if loaded is not None and (places := loaded.places(exc.message, exc.remedy)):
+            exc.remedy = f"{exc.remedy} {places}".lstrip()
         return _fail(args, exc, exc, secrets)
     except Exception as exc:  # noqa: BLE001 - the last line: whatever it is, it is told without a traceback
         return _fail(args, exc, _internal(exc), secrets)
