@@ -7,6 +7,7 @@ settings file in the config directory.
 import difflib
 import io
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from pydantic import SecretStr, ValidationError
 from core.settings import PREFIX, PROVIDER_SETTING, Settings, SettingsError, is_safe, user_settings_file
 
 COMMAND_LINE = "command line"
+ENVIRONMENT = "environment"
+DOT_ENV = ".env"
+_NAME = re.compile(rf"\bDATABASE_URL\b|\b{PREFIX}[A-Z0-9_]*[A-Z0-9]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,19 @@ class LoadedSettings:
     origins: Mapping[str, str]
     layers: Layers = field(default_factory=Layers)
 
+    def places(self, *texts: str) -> str:
+        """Sentences that say where the settings are set that `texts` name, each by its name or by the path in it."""
+        named = {name for text in texts for name in _NAME.findall(text)}
+        for name, setting in FIELDS.items():
+            value = getattr(self.settings, setting)
+            if isinstance(value, Path) and setting != "data_dir" and any(str(value) in text for text in texts):
+                named.add(name)
+        return " ".join(
+            f"{name} is set {place(layer, self.layers.env_file)}."
+            for name, layer in self.origins.items()
+            if name in named
+        )
+
 
 def environment_name(field: str) -> str:
     """The name under which a field of `Settings` is set."""
@@ -47,6 +64,20 @@ def environment_name(field: str) -> str:
 
 
 FIELDS = {environment_name(field): field for field in Settings.model_fields if field != "provider_settings"}
+
+
+def place(layer: str, env_file: Path | None = None) -> str:
+    """Where a layer is, for people: `in the working directory's .env (/srv/alpha/.env)`."""
+    if layer == COMMAND_LINE:
+        return "on the command line"
+    if layer == ENVIRONMENT:
+        return "in the environment"
+    path = Path(layer).absolute()
+    if env_file is not None and layer == str(env_file):
+        return f"in the file of --env-file ({path})"
+    if layer == DOT_ENV:
+        return f"in the working directory's .env ({path})"
+    return f"in your settings file ({path})"
 
 
 def load_settings(
@@ -63,7 +94,7 @@ def load_settings(
     """
     if env_file is not None and not env_file.is_file():
         raise SettingsError(f"There is no settings file {str(env_file)!r}.", "Give --env-file a file that exists.")
-    files = (env_file or Path(".env"), user_settings_file())
+    files = (env_file or Path(DOT_ENV), user_settings_file())
     given = {environment_name(field): value for field, value in (command_line or {}).items()}
     typed = {f"{PREFIX}{name.upper()}": value for name, value in (keys or {}).items()}
     origins: dict[str, str] = {}
@@ -71,11 +102,11 @@ def load_settings(
     providers: dict[str, SecretStr] = {}
     for layer, names in (
         (COMMAND_LINE, given | typed),
-        ("environment", _ours(os.environ)),
+        (ENVIRONMENT, _ours(os.environ)),
         *((str(file), _ours(_read_env_file(file))) for file in files),
     ):
         for name, value in names.items():
-            _check_known(name, layer)
+            _check_known(name, layer, place(layer, env_file))
             if not value:
                 if layer == COMMAND_LINE:
                     raise SettingsError(f"The setting {name} ({layer}) is malformed: it is empty.", "Give it a value.")
@@ -88,8 +119,8 @@ def load_settings(
     try:
         settings = Settings.model_validate({**values, "provider_settings": providers})
     except ValidationError as exc:
-        raise _malformed(exc, origins) from None  # the cause repeats values
-    _check_provider_urls(settings, origins)
+        raise _malformed(exc, origins, env_file) from None  # the cause repeats values
+    _check_provider_urls(settings, origins, env_file)
     return LoadedSettings(settings, origins, Layers(dict(command_line or {}), env_file))
 
 
@@ -105,48 +136,51 @@ def _read_env_file(file: Path) -> dict[str, str | None]:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError(
-            f"The settings file {str(file)!r} cannot be read: {exc}.", "Mend or remove the file."
+            f"The settings file {str(file)!r} cannot be read: {exc}.", f"Correct or remove {file.absolute()}."
         ) from exc
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
             raise SettingsError(
-                f"{file}, line {binding.original.line}: not a setting.",
+                f"{file.absolute()}, line {binding.original.line}: not a setting.",
                 "Write NAME=value; a value with blanks or # stands in quotes.",
             )
     return dotenv_values(stream=io.StringIO(text))
 
 
-def _check_known(name: str, layer: str) -> None:
+def _check_known(name: str, layer: str, where: str) -> None:
     if name == f"{PREFIX}DATABASE_URL":
-        raise SettingsError(f"There is no setting {name} ({layer}).", "DATABASE_URL has no prefix; rename it.")
+        raise SettingsError(f"There is no setting {name} ({layer}).", f"DATABASE_URL has no prefix; rename it {where}.")
     if name in FIELDS or PROVIDER_SETTING.fullmatch(name):
         return
     near = difflib.get_close_matches(name, FIELDS, n=1)
     hint = f"Did you mean {near[0]}? " if near else ""
     raise SettingsError(
         f"There is no setting {name[:80]} ({layer}).",
-        f"{hint}.env.example lists every setting; remove or rename it.",
+        f"{hint}.env.example lists every setting; remove or rename it {where}.",
     )
 
 
-def _malformed(exc: ValidationError, origins: Mapping[str, str]) -> SettingsError:
+def _malformed(exc: ValidationError, origins: Mapping[str, str], env_file: Path | None) -> SettingsError:
     problem = exc.errors(include_input=False, include_url=False)[0]
     field = str(problem["loc"][0]) if problem["loc"] else ""
     why = problem["msg"].removeprefix("Value error, ")
     if not field:
         layers = ", ".join(f"{name}: {layer}" for name, layer in origins.items() if name in why)
-        return SettingsError(f"{why} ({layers}).", "Correct one of the two.")
+        where = ", or ".join(dict.fromkeys(place(layer, env_file) for name, layer in origins.items() if name in why))
+        return SettingsError(f"{why} ({layers}).", f"Correct one of the two{where and f', {where}'}.")
     name = environment_name(field) if field in Settings.model_fields else field
+    where = place(origins[name], env_file) if name in origins else ""
     return SettingsError(
         f"The setting {name} ({origins.get(name, 'default')}) is malformed: {why}.",
-        "Correct it; .env.example shows the form of each setting.",
+        f"Correct it{where and f' {where}'}; .env.example shows the form of each setting.",
     )
 
 
-def _check_provider_urls(settings: Settings, origins: Mapping[str, str]) -> None:
+def _check_provider_urls(settings: Settings, origins: Mapping[str, str], env_file: Path | None) -> None:
     for name, value in settings.provider_settings.items():
         if name.endswith("_URL") and not is_safe(value.get_secret_value()):
             raise SettingsError(
                 f"The setting {PREFIX}{name} ({origins[PREFIX + name]}) must be an https address, or http on loopback.",
-                "A key sent over plain http can be read on the way.",
+                f"Correct it {place(origins[PREFIX + name], env_file)}: "
+                "a key sent over plain http can be read on the way.",
             )

@@ -82,7 +82,7 @@ def parse_changes(text: str, label: str) -> SymbolChanges:
         try:
             change = SymbolChange(parse_ticker(ticker), parse_ticker(successor), parse_date(day))
         except ValueError as exc:
-            raise line_error(label, line, str(exc)) from exc
+            raise line_error(label, line, exc) from exc
         if change.ticker == change.successor:
             raise line_error(label, line, f"{change.ticker!r} is its own successor")
         if (change.ticker, change.date) in found:

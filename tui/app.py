@@ -17,6 +17,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from core.clock import Clock, SystemClock
+from db.errors import AlphaMondayError
 from tui import command_list
 from tui import theme as themes
 from tui.changes import EVERYTHING, RECENT, Changes
@@ -36,6 +37,7 @@ from tui.screens.home import HomeScreen
 from tui.screens.house import HouseScreen
 from tui.session import Opener, Opening, Pauses, Prepare, Session
 from tui.status import Link, Source, Status
+from tui.streams import has_colour
 from tui.surroundings import Changing
 from tui.watching import WatchingApp
 
@@ -105,7 +107,7 @@ class AlphaMondayApp(WatchingApp):
         operator's own by command id; `log_file` is named when the screen fails.
         """
         # Without colour the terminal's own two are kept, not a scale of grey that may come out dark on dark.
-        super().__init__(ansi_color=None if themes.has_colour(os.environ) else True)
+        super().__init__(ansi_color=None if has_colour(os.environ) else True)
         self.settings = settings
         self.layers = layers
         self.clock = clock or SystemClock()
@@ -209,7 +211,7 @@ class AlphaMondayApp(WatchingApp):
             problem=None,
             scheduler=None,
             sources=tuple(Source(source.name, str(source.basis)) for source in services.sources),
-            source_problem=message.source_problem,
+            source_problem=self._with_places(message.source_problem),
             transport_problem=services.transport_problem,
         )
         self._listen(services)  # every screen reads once that has begun, so that nothing falls between
@@ -229,7 +231,18 @@ class AlphaMondayApp(WatchingApp):
 
     def on_services_failed(self, message: ServicesFailed) -> None:
         self.services = None
-        self.status = replace(self.status, link=Link.FAILED, problem=message.problem)
+        self.status = replace(self.status, link=Link.FAILED, problem=self._with_places(message.problem))
+
+    def _with_places(self, problem: AlphaMondayError | None) -> AlphaMondayError | None:
+        """`problem`, its remedy saying where the settings are set that it names."""
+        if problem is not None and self.layers is not None:
+            try:
+                places = self.layers.load().places(problem.message, problem.remedy)
+            except AlphaMondayError:  # a file that was changed since: what is shown is still true, and set-up tells
+                return problem
+            if places not in problem.remedy:
+                problem.remedy = f"{problem.remedy} {places}".strip()
+        return problem
 
     def on_database_lost(self, message: DatabaseLost) -> None:
         if self.services is not None:

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from core import __version__
+from tui.streams import FAILED, end_streams, prepare_streams, terminal_columns, write_output
+from tui.uncaught import tell_uncaught, uncaught_errors_in_a_sentence
 
 PROGRAM = "alpha-monday"
 WRONG_USAGE = 2
+INTERRUPTED = 130
 HIGHEST_LIMIT = 500
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 # The settings that have an option; secrets (DATABASE_URL, keys) have none, because arguments are public.
@@ -26,10 +29,20 @@ SETTING_OPTIONS = (
 )  # fmt: skip
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Wraps at the terminal's own width, whatever COLUMNS says; at 80 columns where there is no terminal."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{**options, "width": (terminal_columns(sys.stdout) or 80) - 2})
+
+
 class Parser(argparse.ArgumentParser):
     """Exits with 2 on wrong usage, and tells it as JSON where `--json` was asked for."""
 
     tells_json = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_HelpFormatter, **options)
 
     def error(self, message: str) -> NoReturn:
         from tui.output import print_error, print_error_json  # reached on wrong usage only
@@ -41,13 +54,35 @@ class Parser(argparse.ArgumentParser):
             print_error(message, remedy)  # argparse repeats what was typed, escape sequences and all
         sys.exit(WRONG_USAGE)
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Prints help and the version as all output is printed; argparse passes over what cannot be written."""
+        write_output(message)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 due work is left."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    prepare_streams()
+    args = argparse.Namespace(only_prints=True, debug="--debug" in arguments)
+    with uncaught_errors_in_a_sentence(has_tracebacks=args.debug):
+        try:
+            code = _run(arguments, args)
+        except SystemExit as exc:
+            code = exc.code if isinstance(exc.code, int) else 0
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except Exception as exc:  # noqa: BLE001 - before a command runs, an installation that is damaged for one
+            tell_uncaught(exc, has_traceback=args.debug)
+            code = FAILED
+        return end_streams(code, only_prints=args.only_prints or getattr(args, "dry_run", False))
+
+
+def _run(arguments: Sequence[str], args: argparse.Namespace) -> int:
+    """Parses `arguments` into `args` and runs the command."""
     Parser.tells_json = "--json" in arguments
     parser = build_parser()
-    args = parser.parse_args(arguments)
+    parser.parse_args(arguments, args)
+    args.only_prints = args.only_prints and args.command is not None
     _check_combinations(parser, args)
     from tui.shell.run import run_command  # the driver and the settings take a quarter of a second to import
 
@@ -73,10 +108,12 @@ def build_parser() -> Parser:
     _as_of(modes)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
-    def add(name: str, summary: str, under: Any = commands) -> Parser:
+    def add(name: str, summary: str, under: Any = commands, *, only_prints: bool = False) -> Parser:
+        """`only_prints` is a command whose output is all its work: without it, it fails."""
         command: Parser = under.add_parser(
             name, help=summary, description=summary[0].upper() + summary[1:] + ".", parents=[common], allow_abbrev=False
         )
+        command.set_defaults(only_prints=only_prints)
         return command
 
     demo = add("demo", "the TUI on simulated prices, on a database of its own")
@@ -117,14 +154,14 @@ def build_parser() -> Parser:
     accepting.add_argument("--reason", default="", metavar="TEXT", help="why; kept in the log")
     accepting.add_argument("--dry-run", action="store_true", help="list what waits for a word, write nothing")
 
-    add("latest", "the newest batch, its picks and its latest checkpoint")
-    listing = add("batches", "the batches, newest first")
+    add("latest", "the newest batch, its picks and its latest checkpoint", only_prints=True)
+    listing = add("batches", "the batches, newest first", only_prints=True)
     listing.add_argument("--limit", type=_limit, default=20, metavar="N", help="at most N (20)")
     listing.add_argument("--cursor", type=_date, metavar="D", help="only weeks before this date")
     listing.add_argument("--status", choices=("active", "completed", "failed"), help="only batches in this state")
-    show = add("show", "one batch whole")
+    show = add("show", "one batch whole", only_prints=True)
     show.add_argument("run_date", type=_date, metavar="RUN_DATE")
-    log = add("events", "the log, newest first")
+    log = add("events", "the log, newest first", only_prints=True)
     log.add_argument("--limit", type=_limit, default=50, metavar="N", help="at most N (50)")
     log.add_argument("--cursor", type=_uuid, metavar="ID", help="only events before this one")
     log.add_argument("--type", dest="event_type", type=_event_type, metavar="TYPE", help="only events of this type")
@@ -146,14 +183,14 @@ def build_parser() -> Parser:
     notifying = add("notify", "tries the channels for alerts")
     notifying.add_argument("--test", action="store_true", required=True, help="send a test message to each of them")
     add("doctor", "what is wrong and what to do about it; exit 1 on any problem")
-    add("config", "the settings in force and where each came from")
+    add("config", "the settings in force and where each came from", only_prints=True)
 
     database = add("db", "the database: tables, address, shell, backup, moving, upgrading")
     actions = database.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     add("up", "creates the database and brings its tables to this version", actions)
-    add("status", "which migrations are applied and which are not", actions)
-    add("url", "the database's address, without its password", actions)
-    add("roles", "SQL that gives a writer and a reader their rights, for the owner to run", actions)
+    add("status", "which migrations are applied and which are not", actions, only_prints=True)
+    add("url", "the database's address, without its password", actions, only_prints=True)
+    add("roles", "SQL that gives a writer and a reader their rights, for the owner to run", actions, only_prints=True)
     add("psql", "PostgreSQL's own shell on the database", actions)
     for name, summary in (
         ("backup", "writes everything to a file, and proves that it restores"),

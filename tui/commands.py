@@ -133,6 +133,12 @@ _KEY_NAMES = {
     "pagedown": "PgDn",
     "delete": "Del",
 }
+_ASCII_KEY_NAMES = {"enter": "Enter", "left": "Left", "right": "Right", "up": "Up", "down": "Down"}
+
+
+def name_keys_in_ascii() -> None:
+    """Spells out the keys that have a sign outside ASCII, for as long as this process runs."""
+    _KEY_NAMES.update(_ASCII_KEY_NAMES)
 
 
 def key_name(key: str) -> str:

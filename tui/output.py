@@ -2,9 +2,9 @@
 
 import io
 import json
+import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,58 +14,21 @@ from core import metrics
 from core.batch_log import StoppedSymbol
 from core.reading import BatchDetail, BatchRow, Day
 from core.trading_calendar import EXCHANGE_ZONE
-from db.errors import AlphaMondayError
 from db.records import Batch, Event, Pick, PickCheckpointMetric
 from tui import format as formats
+from tui.ascii_marks import ascii_cells
+from tui.streams import has_styles, is_ascii, is_output_lost, spelled_for, terminal_columns, write_error, write_output
 
 Json = dict[str, Any]
 _LINE_LIMIT = 5_000
+_WIDEST = 10_000  # of a table that is not on a terminal, so that nothing is cut
 _TRACEBACK_LIMIT = 100_000
 _BASES = {"price": "price return", "total": "total return"}
 
 
-def tolerate_encodings() -> None:
-    """Lets a character that the terminal's encoding lacks print as a question mark instead of failing the command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
-class OutputError(AlphaMondayError):
-    """The output cannot be written where it was to go."""
-
-    code = "output"
-
-
-def flush_output() -> None:
-    """Empties the buffer: a full disk, or a reader that has gone, is known only then.
-
-    Raises OutputError, or BrokenPipeError where nobody reads on; so does everything here that prints on stdout.
-    """
-    with _told():
-        sys.stdout.flush()
-
-
-def _print(text: str) -> None:
-    with _told():
-        sys.stdout.write(f"{text}\n")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as exc:
-        raise OutputError(
-            f"The output cannot be written: {exc.strerror}.", "Make room, or send it to another place."
-        ) from exc
-
-
 def print_json(value: Mapping[str, Any]) -> None:
     """Prints `value` in ASCII, so that no text from outside reaches the terminal as anything but itself."""
-    _print(json.dumps(value, indent=2, default=_json_value))
+    write_output(f"{json.dumps(value, indent=2, default=_json_value)}\n")
 
 
 def _json_value(value: object) -> str:
@@ -79,8 +42,10 @@ def _json_value(value: object) -> str:
 
 
 def print_error_json(code: str, message: str, remedy: str) -> None:
-    """Prints an error as programs read it, on stdout."""
+    """Prints an error as programs read it, on stdout; on stderr in words where stdout cannot be written."""
     print_json({"error": {"code": code, "message": message, "remedy": remedy}})
+    if is_output_lost():
+        print_error(message, remedy)
 
 
 def print_error(message: str, remedy: str) -> None:
@@ -94,24 +59,30 @@ def print_line(text: str, *, error: bool = False) -> None:
     """Prints one line in which anything from outside is shown literally."""
     from tui.literal import clean  # it imports Rich, which a command that prints JSON does not need
 
-    shown = clean(text, limit=_LINE_LIMIT)
+    line = f"{clean(text, limit=_LINE_LIMIT)}\n"
     if error:
-        sys.stderr.write(f"{shown}\n")
+        write_error(line)
     else:
-        _print(shown)
+        write_output(line)
 
 
 def print_traceback(text: str) -> None:
     """Prints a traceback on stderr, line by line, with anything from outside shown literally."""
     from tui.literal import clean  # as above
 
-    sys.stderr.write(clean(text, limit=_TRACEBACK_LIMIT, lines=True))
+    write_error(clean(text, limit=_TRACEBACK_LIMIT, lines=True))
 
 
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: frozenset[str] = frozenset()
 ) -> None:
-    """Prints rows under column titles; cells of the columns in `right` are numbers. None prints as a dash."""
+    """Prints rows under column titles; cells of the columns in `right` are numbers. None prints as a dash.
+
+    A terminal's lines are as wide as it is. Anywhere else nothing is cut, and no line is filled up with blanks.
+    """
+    if sys.stdout is None:
+        write_output("")
+        return
     from rich.console import Console
     from rich.table import Table
 
@@ -121,17 +92,26 @@ def print_table(
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=True, overflow="ellipsis")
     for row in rows:
-        table.add_row(*(literal("-" if cell is None else str(cell)) for cell in row))
-    console = Console(highlight=False, markup=False)
-    if console.is_terminal:
-        console.print(table)
-        return
-    # A pipe has no width: nothing is cut, and no line is filled up with blanks.
-    console.width = 10_000
-    with console.capture() as captured:
-        console.print(table)
-    for line in captured.get().splitlines():
-        _print(line.rstrip())
+        table.add_row(*(spelled_for(sys.stdout, literal("-" if cell is None else str(cell)).plain) for cell in row))
+    styled = has_styles(sys.stdout, os.environ)
+    width = terminal_columns(sys.stdout) or _WIDEST
+    drawn = io.StringIO()
+    console = Console(
+        file=drawn,
+        width=width,
+        height=1,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=styled,
+        color_system="standard" if styled else None,
+        legacy_windows=False,
+        _environ={},  # FORCE_COLOR, COLUMNS and the like have been taken into account, or are none of its business
+    )
+    console.print(table)
+    for line in drawn.getvalue().splitlines():
+        shown = ascii_cells(line) if is_ascii(sys.stdout) else line
+        write_output(f"{shown.rstrip()}\n")
 
 
 def batch_json(detail_or_row: BatchDetail | BatchRow) -> Json:

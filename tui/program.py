@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, cast
 from core.settings import user_keys_file
 from tui.app import AlphaMondayApp
 from tui.command_list import COMMANDS
+from tui.commands import name_keys_in_ascii
+from tui.driver import TerminalDriver, takes_ascii_only
 from tui.keymap import read_keymap
 from tui.mode import Mode
 from tui.session import Opener, Prepare
@@ -44,6 +46,9 @@ def run(
         settings, mode, opener=opener, prepare=prepare, keymap=keymap, log_file=log_file, layers=layers
     )
 
+    app.driver_class = TerminalDriver
+    if takes_ascii_only():
+        name_keys_in_ascii()
     app.on_ended = lambda: _end_soon(app.return_code or 0)
 
     async def run_until_told() -> None:

@@ -10,6 +10,8 @@ from rich.theme import Theme as TextTheme
 from textual.color import Color
 from textual.theme import Theme
 
+from tui.streams import has_colour
+
 HEAT_LEVELS = 4
 # How far each level goes from the background to the colour of gains or losses; past eight tenths, levels look alike.
 _HEAT_SHARES = (0.2, 0.38, 0.58, 0.8)
@@ -135,11 +137,6 @@ MONOCHROME = Theme(
         "scrollbar-background": _TERMINALS_OWN,
     },
 )
-
-
-def has_colour(environment: Mapping[str, str]) -> bool:
-    """Whether the operator lets programs use colour; an empty NO_COLOR counts, as it does to Textual."""
-    return "NO_COLOR" not in environment
 
 
 def themes_for(environment: Mapping[str, str]) -> tuple[Theme, ...]:

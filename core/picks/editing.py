@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
-from core.csv_rows import FileError, FileUnreadableError, decode_text
+from core.csv_rows import FileError, FileUnreadableError, decode_text, is_blank
 from core.file_at_rest import label_of
 from core.picks.file import parse_picks
 from core.picks.source import PickDraft
@@ -63,7 +63,7 @@ def with_week(before: bytes | None, label: str, run_date: date, drafts: Sequence
     kept: list[str] = [header_lines]
     place: int | None = None
     for record, lines in records:
-        if record and record[header.index("run_date")] == run_date.isoformat():
+        if not is_blank(record) and record[header.index("run_date")] == run_date.isoformat():
             place = len(kept) if place is None else place
         else:
             kept.append(lines)
@@ -75,13 +75,13 @@ def with_week(before: bytes | None, label: str, run_date: date, drafts: Sequence
 
 
 def _records(text: str) -> list[tuple[list[str], str]]:
-    """Every record from the header on, with the lines that spell it; blank lines before the header belong to it."""
+    """Every record from the header on, with the lines that spell it; what is blank before the header belongs to it."""
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines, strict=True)
     found: list[tuple[list[str], str]] = []
     start = 0
     for record in reader:
-        if record or found:
+        if found or not is_blank(record):
             found.append((record, "".join(lines[start : reader.line_num])))
             start = reader.line_num
     return found

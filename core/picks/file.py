@@ -82,7 +82,7 @@ def parse_picks(text: str, label: str) -> dict[date, tuple[PickDraft, ...]]:
             run_date = _parse_run_date(run_date_text)
             draft = PickDraft(parse_ticker(ticker_text), _parse_action(action), check_reasoning(reasoning))
         except ValueError as exc:
-            raise line_error(label, line, str(exc)) from exc
+            raise line_error(label, line, exc) from exc
         week = weeks.setdefault(run_date, {})
         if draft.ticker in week:
             raise line_error(label, line, f"{draft.ticker!r} is picked twice in the week of {run_date.isoformat()}")

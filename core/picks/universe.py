@@ -36,7 +36,7 @@ def parse_universe(text: str, label: str) -> Universe:
             first = parse_date(first_text) if first_text else date.min
             last = parse_date(last_text) if last_text else date.max
         except ValueError as exc:
-            raise line_error(label, line, str(exc)) from exc
+            raise line_error(label, line, exc) from exc
         if last < first:
             raise line_error(label, line, f"{ticker!r} ends on {last_text!r}, before it begins on {first_text!r}")
         held = spells.setdefault(ticker, [])

@@ -1,5 +1,6 @@
 """Closes from a file that the operator keeps: `date,symbol,close[,split_factor]`."""
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,10 +8,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from core.csv_rows import FileError, FileUnreadableError, line_error, parse_date, read_rows
+from core.csv_rows import FieldError, FileError, FileUnreadableError, line_error, parse_date, read_rows
 from core.file_at_rest import FileAtRest
 from core.plugins import needed
 from core.prices.source import (
+    DECIMAL_DIGITS,
     ONE,
     Answer,
     Basis,
@@ -23,6 +25,8 @@ from core.prices.source import (
 from core.tickers import parse_ticker
 
 _FACTOR_COLUMN = "split_factor"
+_DIGITS = re.compile(r"[0-9]{1,400}", re.ASCII)
+_WITH_COMMA = re.compile(r"[0-9.' ]{1,40},[0-9.,' ]{1,40}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +110,9 @@ def parse_prices(text: str, label: str) -> Mapping[str, Series]:
                 ticker = tickers[symbol] = parse_ticker(symbol)
             if (factor := factors.get(factor_text)) is None:
                 factor = factors[factor_text] = _parse_factor(factor_text)
-            close = Close(parse_price(price), factor)
+            close = Close(_parse_number(price), factor)
         except ValueError as exc:
-            raise line_error(label, line, str(exc)) from exc
+            raise line_error(label, line, exc) from exc
         series = closes.setdefault(ticker, {})
         if day in series:
             raise line_error(label, line, f"a second close of {ticker!r} on {day.isoformat()}: {price!r}")
@@ -118,6 +122,33 @@ def parse_prices(text: str, label: str) -> Mapping[str, Series]:
 
 def _parse_factor(text: str) -> Decimal:
     try:
-        return parse_price(text)
+        return _parse_number(text)
+    except FieldError as exc:
+        raise FieldError(f"split factor: {exc}", exc.remedy) from exc
     except ValueError as exc:
         raise ValueError(f"split factor: {exc}") from exc
+
+
+def _parse_number(text: str) -> Decimal:
+    """What `parse_price` reads, and zeros beyond the last decimal that is stored, which spreadsheets fill up with.
+
+    Raises ValueError, a FieldError where it is known what was meant.
+    """
+    whole, point, fraction = text.partition(".")
+    excess = fraction[DECIMAL_DIGITS:]
+    if excess and not excess.strip("0"):
+        return parse_price(f"{whole}{point}{fraction[:DECIMAL_DIGITS]}")
+    try:
+        return parse_price(text)
+    except ValueError as exc:
+        found = str(exc)
+    if excess and _DIGITS.fullmatch(whole + fraction):
+        raise FieldError(
+            f"more than {DECIMAL_DIGITS} decimals: {text[:40]!r}", f"Round it to {DECIMAL_DIGITS} decimals"
+        )
+    if _WITH_COMMA.fullmatch(text):
+        raise FieldError(
+            f"{found}: a decimal comma, or a mark between thousands",
+            "Write a decimal point, and nothing between thousands",
+        )
+    raise ValueError(found)

@@ -20,7 +20,7 @@ LONGEST_MESSAGE = 1000
 TRY_ANOTHER = "The day is tried again; if it lasts, use another price source."
 _PRICE = re.compile(r"[0-9]{1,32}(\.[0-9]{1,32})?", re.ASCII)
 INTEGER_DIGITS = 12
-_DECIMAL_DIGITS = 12
+DECIMAL_DIGITS = 12
 _TOO_LARGE = Decimal(10) ** INTEGER_DIGITS
 
 
@@ -169,7 +169,7 @@ def is_price(value: object) -> TypeGuard[Decimal]:
     if type(value) is not Decimal or not value.is_finite() or not 0 < value < _TOO_LARGE:
         return False
     exponent = value.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -_DECIMAL_DIGITS
+    return isinstance(exponent, int) and exponent >= -DECIMAL_DIGITS
 
 
 def parse_price(text: str) -> Decimal:
@@ -181,8 +181,8 @@ def parse_price(text: str) -> Decimal:
     if not _PRICE.fullmatch(text):
         raise ValueError(f"not a plain decimal number: {text[:40]!r}")
     whole, _, fraction = text.partition(".")
-    if len(whole.lstrip("0")) > INTEGER_DIGITS or len(fraction) > _DECIMAL_DIGITS:
-        raise ValueError(f"more than {INTEGER_DIGITS} integer or {_DECIMAL_DIGITS} decimal digits: {text[:40]!r}")
+    if len(whole.lstrip("0")) > INTEGER_DIGITS or len(fraction) > DECIMAL_DIGITS:
+        raise ValueError(f"more than {INTEGER_DIGITS} integer or {DECIMAL_DIGITS} decimal digits: {text[:40]!r}")
     price = Decimal(text)
     if price <= 0:
         raise ValueError(f"not a positive price: {text[:40]!r}")

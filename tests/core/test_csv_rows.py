@@ -1,6 +1,6 @@
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import pytest
@@ -9,6 +9,10 @@ from hypothesis import strategies as st
 
 from core import csv_rows, trading_calendar
 from core.csv_rows import FileError, decode_text, parse_date, read_rows
+from core.picks.file import parse_picks
+from core.picks.universe import parse_universe
+from core.prices.csv_file import parse_prices
+from core.symbol_changes import parse_changes
 
 
 def rows(text: str) -> list[tuple[int, tuple[str, ...]]]:
@@ -31,6 +35,37 @@ def test_an_absent_optional_column_is_empty() -> None:
 
 def test_blank_lines_are_passed_over_and_counted() -> None:
     assert rows("\na,b\n\n1,2\r\n\r\n3,4") == [(4, ("1", "2", "")), (6, ("3", "4", ""))]
+
+
+def test_rows_of_separators_alone_are_passed_over_and_counted() -> None:
+    assert rows(',\na,b\n,\n1,2\n,,,,\r\n"",\n3,4\n,,\n') == [(4, ("1", "2", "")), (7, ("3", "4", ""))]
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "expected"),
+    [
+        ("a;b\n1;2\n", "unknown column 'a;b': the fields are separated by semicolons", "Save the file with commas"),
+        ("sep=;\na;b\n1;2\n", "unknown column 'sep=;': the fields are separated by semicolons", "with commas"),
+        ("a\tb\n1\t2\n", "the fields are separated by tabs", "Save the file with commas"),
+        ("a,b\n1;2\n", "line 2: 1 fields, the header has 2: '1;2'; the fields are separated by semicolons", "line 2"),
+        ("A,B\n1,2\n", "unknown column 'A': it has capital letters, 'a' is expected", "Write a. The columns are a,b"),
+        ("a, b\n1,2\n", "unknown column ' b': it has blanks around it, 'b' is expected", "Write b."),
+        ("a,b\nx,1,5\n", "line 2: 3 fields, the header has 2: 'x,1,5'; a decimal comma stands in 1,5", "line 2"),
+        ("a,b\n1,5,2,5\n", "a decimal comma stands in 1,5, 2,5, a decimal point is expected", "line 2"),
+    ],
+)
+def test_the_ways_of_other_spreadsheets_are_named(text: str, found: str, expected: str) -> None:
+    with pytest.raises(FileError) as caught:
+        rows(text)
+    assert found in caught.value.message
+    assert expected in caught.value.remedy
+
+
+def test_surplus_fields_that_are_no_decimal_commas_are_not_called_so() -> None:
+    for text in ("a,b\n1,x,2\n", "a,b\n1,2,3,4,5\n"):
+        with pytest.raises(FileError) as caught:
+            rows(text)
+        assert "decimal" not in caught.value.message
 
 
 def test_a_row_is_named_by_the_line_on_which_it_starts() -> None:
@@ -71,9 +106,9 @@ def test_hostile_text_is_cut_in_messages() -> None:
 
 
 @given(
-    st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=2, max_size=2).map(
-        tuple
-    ),
+    st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=2, max_size=2)
+    .filter(any)
+    .map(tuple),
     st.booleans(),
 )
 def test_hostile_text_survives_and_the_next_line_is_still_known(fields: tuple[str, str], quote_all: bool) -> None:
@@ -128,3 +163,33 @@ def test_any_other_date_is_refused(text: str) -> None:
 def test_dates_in_files_reach_as_far_as_the_calendar() -> None:
     assert csv_rows.FIRST_YEAR == trading_calendar.FIRST_YEAR
     assert csv_rows.LAST_YEAR == trading_calendar.LAST_YEAR
+
+
+@pytest.mark.parametrize(
+    ("parse", "header", "rows"),
+    [
+        (parse_prices, "date,symbol,close", ["2020-01-06,SPY,1"]),
+        (parse_picks, "run_date,ticker,action,reasoning", [f"2020-01-06,{ticker},BUY,Why." for ticker in "ABC"]),
+        (parse_universe, "ticker,from,to", ["AAA,,", "BBB,2020-01-01,2020-02-01"]),
+        (parse_changes, "ticker,successor,date", ["FB,META,2022-06-09"]),
+    ],
+)
+class TestEveryReader:
+    def test_passes_over_rows_of_separators(
+        self, parse: Callable[[str, str], object], header: str, rows: list[str]
+    ) -> None:
+        separators = "," * header.count(",")
+        plain, filled = "\n".join([header, *rows]), f"\n{separators}\n".join(["", header, *rows, "", ",,,,,,,"])
+        assert repr(vars_of(parse(filled, "f.csv"))) == repr(vars_of(parse(plain, "f.csv")))
+
+    def test_names_semicolons_and_capitals(
+        self, parse: Callable[[str, str], object], header: str, rows: list[str]
+    ) -> None:
+        with pytest.raises(FileError, match="the fields are separated by semicolons, not by commas"):
+            parse("\n".join([header, *rows]).replace(",", ";"), "f.csv")
+        with pytest.raises(FileError, match="it has capital letters"):
+            parse("\n".join([header.title(), *rows]), "f.csv")
+
+
+def vars_of(parsed: object) -> object:
+    return vars(parsed) if hasattr(parsed, "__dict__") else parsed

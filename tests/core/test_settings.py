@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from datetime import time, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -90,6 +91,57 @@ class TestTheExample:
     def test_sets_nothing_when_it_is_copied(self, dot_env: Write) -> None:
         dot_env(EXAMPLE.read_text(encoding="utf-8"))
         assert load_settings().origins == {}
+
+
+class TestPlaces:
+    @pytest.mark.parametrize(
+        ("arguments", "place"),
+        [
+            (lambda: {"command_line": {"open_at": "x"}}, "on the command line"),
+            (lambda: {"env_file": Path("other.env")}, "in the file of --env-file ({here}/other.env)"),
+            (dict, "in the working directory's .env ({here}/.env)"),
+        ],
+    )
+    def test_a_bad_setting_is_placed_with_its_path(
+        self, dot_env: Write, arguments: Callable[[], dict[str, Any]], place: str
+    ) -> None:
+        dot_env("ALPHA_MONDAY_OPEN_AT=noon\n")
+        Path("other.env").write_text("ALPHA_MONDAY_OPEN_AT=noon\n", encoding="utf-8")
+        with pytest.raises(SettingsError) as caught:
+            load_settings(**arguments())
+        assert place.format(here=Path.cwd()) in caught.value.remedy
+
+    def test_the_users_file_and_the_environment_are_placed(
+        self, user_file: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = user_file("ALPHA_MONDAY_PRICE_SORCE=csv\n")
+        with pytest.raises(SettingsError) as caught:
+            load_settings()
+        assert f"in your settings file ({file})" in caught.value.remedy
+        file.unlink()
+        monkeypatch.setenv("ALPHA_MONDAY_OPEN_UNTIL", "08:00")
+        with pytest.raises(SettingsError, match="OPEN_UNTIL must be later") as caught:
+            load_settings()
+        assert "in the environment" in caught.value.remedy
+
+    def test_a_line_that_is_no_setting_is_placed(self, dot_env: Write) -> None:
+        dot_env("ALPHA_MONDAY_BENCHMARK=SPY\n'\n")
+        with pytest.raises(SettingsError) as caught:
+            load_settings()
+        assert f"{Path.cwd()}/.env, line 2: not a setting" in caught.value.message
+
+    def test_a_text_names_a_setting_by_its_name_or_by_its_path(
+        self, dot_env: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dot_env("ALPHA_MONDAY_PRICE_FILE=prices.csv\nALPHA_MONDAY_DATA_DIR=/somewhere\n")
+        monkeypatch.setenv("DATABASE_URL", "postgresql://host/base")
+        loaded = load_settings()
+        here = Path.cwd()
+        assert loaded.places(f"cannot read '{here}/prices.csv': no such file", "") == (
+            f"ALPHA_MONDAY_PRICE_FILE is set in the working directory's .env ({here}/.env)."
+        )
+        assert loaded.places("", "Correct DATABASE_URL.") == "DATABASE_URL is set in the environment."
+        assert loaded.places("Set ALPHA_MONDAY_PRICE_SOURCE; see ALPHA_MONDAY_DATA_DIRECTORY, /somewhere.") == ""
 
 
 class TestLayers:

@@ -36,7 +36,7 @@ async def doctor(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     findings.append(await asyncio.to_thread(alerts_finding, settings))
     findings.append(heartbeat_finding(settings))
     findings = [
-        replace(found, message=redacted(found.message, secrets), remedy=redacted(found.remedy, secrets))
+        replace(found, message=redacted(found.message, secrets), remedy=redacted(_remedy(found, loaded), secrets))
         for found in findings
     ]
     if args.json:
@@ -54,6 +54,12 @@ async def doctor(args: argparse.Namespace, loaded: LoadedSettings) -> int:
             if found.remedy:
                 print_line(f"         {found.remedy}")
     return 0 if all(found.ok for found in findings) else FAILED
+
+
+def _remedy(found: Finding, loaded: LoadedSettings) -> str:
+    """What to do about a problem, and where the settings that it names are set."""
+    places = "" if found.ok else loaded.places(found.message, found.remedy)
+    return f"{found.remedy} {places}".strip()
 
 
 async def _look(name: str, check: Callable[[Settings], Awaitable[str]], settings: Settings) -> Finding:

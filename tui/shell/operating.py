@@ -71,7 +71,8 @@ async def _health(loaded: LoadedSettings, max_age: timedelta) -> Health:
     except TimeoutError:
         return Health((f"The database has not answered for {_ANSWERS_WITHIN_S:.0f} s.",))
     except AlphaMondayError as exc:
-        return Health((exc.message,), (exc.remedy,) if exc.remedy else ())
+        remedy = f"{exc.remedy} {loaded.places(exc.message, exc.remedy)}".strip()
+        return Health((exc.message,), (remedy,) if remedy else ())
 
 
 def _health_json(found: Health, problems: list[str], notes: list[str]) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 import argparse
 import asyncio
 import logging
-import os
-import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from datetime import datetime, time, timedelta
@@ -17,15 +15,13 @@ from core.settings_layers import FIELDS, LoadedSettings, load_settings
 from core.trading_calendar import EXCHANGE_ZONE, FIRST_RUN_DATE
 from db.errors import AlphaMondayError
 from tui.output import (
-    OutputError,
-    flush_output,
     print_error,
     print_error_json,
     print_line,
     print_traceback,
-    tolerate_encodings,
 )
 from tui.shell.signals import terminated_as_interrupted
+from tui.uncaught import REMEDY, mask
 
 log = logging.getLogger(__name__)
 
@@ -46,42 +42,33 @@ Command = Callable[[argparse.Namespace, LoadedSettings], Coroutine[Any, Any, int
 
 def run_command(args: argparse.Namespace, usage_error: Callable[[str], NoReturn]) -> int:
     """Runs the command of `args`. An operator's error is told on stderr, or as JSON on stdout; no secret is shown."""
-    tolerate_encodings()
     quieten_libraries()
     args.json = getattr(args, "json", False)
     as_of = getattr(args, "as_of", None)
     args.as_of = None if as_of is None else _instant(as_of, usage_error)
+    loaded: LoadedSettings | None = None
     secrets: frozenset[str] = frozenset()
     try:
         loaded = load_settings(_command_line(args), env_file=getattr(args, "env_file", None))
         secrets = loaded.settings.secrets()
+        mask(secrets)
         if loaded.settings.provider_settings:
             from core.services import check_providers  # imports much, which not every command needs
 
             check_providers(loaded.settings)
-        code = _dispatch(args, loaded, secrets)
-        flush_output()
+        return _dispatch(args, loaded, secrets)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        _silence_output()
-        return Exit.FAILED
-    except OutputError as exc:
-        _silence_output()
-        print_error(exc.message, exc.remedy)
-        return exc.exit_code
     except AlphaMondayError as exc:
+        if loaded is not None and (places := loaded.places(exc.message, exc.remedy)):
+            exc.remedy = f"{exc.remedy} {places}".lstrip()
         return _fail(args, exc, exc, secrets)
     except Exception as exc:  # noqa: BLE001 - the last line: whatever it is, it is told without a traceback
-        return _fail(args, exc, _unforeseen(exc), secrets)
-    return code
+        return _fail(args, exc, _internal(exc), secrets)
 
 
-def _unforeseen(exc: Exception) -> AlphaMondayError:
-    return AlphaMondayError(
-        f"Something unforeseen happened: {type(exc).__name__}: {str(exc)[:300]}",
-        "Run it again with --debug and report what it prints.",
-    )
+def _internal(exc: Exception) -> AlphaMondayError:
+    return AlphaMondayError(f"Internal error: {type(exc).__name__}: {str(exc)[:300]}", REMEDY)
 
 
 def _fail(args: argparse.Namespace, exc: Exception, told: AlphaMondayError, secrets: frozenset[str]) -> int:
@@ -97,11 +84,6 @@ def _fail(args: argparse.Namespace, exc: Exception, told: AlphaMondayError, secr
     else:
         print_error(message, remedy)
     return told.exit_code
-
-
-def _silence_output() -> None:
-    """What is left in the buffer must not fail again at exit, when its reader has gone or its disk is full."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(args: argparse.Namespace, loaded: LoadedSettings, secrets: frozenset[str]) -> int:

@@ -1,6 +1,7 @@
 """The commands that open the terminal's screens: the TUI itself, and the demo."""
 
 import argparse
+import os
 import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -12,9 +13,13 @@ from core.settings import Settings
 from core.settings_layers import LoadedSettings
 from db.errors import AlphaMondayError
 from tui.mode import Mode
+from tui.streams import is_dumb
 
 if TYPE_CHECKING:
     from core.services import Services
+
+
+_WITHOUT_SCREENS = "use alpha-monday --headless or a command (alpha-monday --help)"
 
 
 class LogUnwritableError(AlphaMondayError):
@@ -62,9 +67,12 @@ def open_demo(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 def _require_terminal() -> None:
     """The screens are drawn on stderr, so that is what has to be a terminal, and stdin for the keys."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        raise NoTerminalError("The TUI needs a terminal.", f"Without one, {_WITHOUT_SCREENS}.")
+    if is_dumb(os.environ):
         raise NoTerminalError(
-            "The TUI needs a terminal.", "Without one, use alpha-monday --headless or a command (alpha-monday --help)."
+            f"The TUI cannot be drawn on a terminal of the kind {os.environ['TERM']!r} (TERM).",
+            f"Set TERM to the terminal's kind, such as xterm-256color; or {_WITHOUT_SCREENS}.",
         )
 
 

@@ -14,8 +14,9 @@ from core.setup import Answers, overridden, save, settings_with, try_out
 from core.source_needs import Need, all_needs, names_in, pick_source_needs, price_source_needs
 from db.errors import AlphaMondayError
 from tui.literal import clean
-from tui.output import flush_output, print_error, print_line
+from tui.output import print_error, print_line
 from tui.shell.signals import interruptible
+from tui.streams import flush_output, spelled_for
 
 
 async def setup(args: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -118,7 +119,8 @@ def _ask_hidden(question: str, present: str | None) -> str:
 
 def _answered(read: Callable[[str], str], question: str, present: str | None) -> str:
     offered = f" [{present}]" if present else ""
+    flush_output()  # nobody can answer a question that is not shown
     try:
-        return read(f"{clean(question)}{clean(offered)}: ").strip()
+        return read(spelled_for(sys.stdout, f"{clean(question)}{clean(offered)}: ")).strip()
     except EOFError:
         raise SettingsError("Setup needs answers and there is no more input.", "Run it in a terminal.") from None

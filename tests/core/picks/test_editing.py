@@ -66,6 +66,15 @@ def test_what_is_staged_is_what_is_read(
         assert content.startswith(b"\xef\xbb\xbf") == marked
 
 
+def test_rows_of_separators_alone_stay_where_they_are() -> None:
+    header = ",".join(reversed(COLUMNS))
+    before = f",,,\n{header}\n,,,\n,\n".encode()
+    after = with_week(before, "-", FIRST, PICKS)
+    assert after.startswith(before)
+    assert parse_picks(decode_text(after, "-"), "-") == {FIRST: PICKS}
+    assert with_week(after, "-", FIRST, ()) == before
+
+
 @given(DRAFTS, DRAFTS, DRAFTS, st.sampled_from(["\n", "\r\n"]))
 def test_the_other_rows_stay_byte_for_byte(
     first: tuple[PickDraft, ...], second: tuple[PickDraft, ...], other: tuple[PickDraft, ...], end: str

@@ -83,6 +83,34 @@ async def test_a_fault_is_malformed_and_names_file_line_and_value(tmp_path: Path
     assert isinstance(caught.value.__cause__, FileError)
 
 
+def test_zeros_beyond_the_twelfth_decimal_are_left_out() -> None:
+    held = parse_prices(f"{HEADER}2024-01-02,SPY,1.5{'0' * 40},7.0000000000000\n", "f.csv")
+    close = held["SPY"].closes[date(2024, 1, 2)]
+    assert (str(close.price), str(close.split_factor)) == ("1.500000000000", "7.000000000000")
+
+
+@pytest.mark.parametrize(
+    ("row", "found", "remedy"),
+    [
+        ("2024-01-02,SPY,1.1234567890123,1", "more than 12 decimals: '1.1234567890123'", "Round it to 12 decimals in"),
+        (
+            "2024-01-02,SPY,1,0.1234567890123",
+            "split factor: more than 12 decimals",
+            "Round it to 12 decimals in line 2",
+        ),
+        ('2024-01-02,SPY,"471,25",1', "not a plain decimal number: '471,25': a decimal comma", "Write a decimal point"),
+        ('2024-01-02,SPY,"1,471.25",1', "a mark between thousands", "nothing between thousands in line 2"),
+        ('2024-01-02,SPY,1,"0,5"', "split factor: not a plain decimal number: '0,5': a decimal comma", "decimal point"),
+        ("2024-01-02,SPY,471,25,1", "a decimal comma stands in 471,25, a decimal point is expected", "Correct line 2"),
+    ],
+)
+def test_a_number_of_another_form_is_named_with_the_remedy(row: str, found: str, remedy: str) -> None:
+    with pytest.raises(FileError) as caught:
+        parse_prices(f"{HEADER}{row}\n", "f.csv")
+    assert found in caught.value.message
+    assert remedy in caught.value.remedy
+
+
 async def test_a_file_that_cannot_be_read_is_unavailable(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.csv", tmp_path):
         with pytest.raises(UnavailableError, match=r"cannot read '.*'"):
