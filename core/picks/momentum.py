@@ -26,6 +26,7 @@ from core.picks.universe import Universe, parse_universe
 from core.plugins import needed
 from core.price_history import History
 from core.prices.source import ONE, PriceSource, PriceSourceError, is_taken_at_its_word
+from core.tickers import canonical_ticker
 from db.records import Action
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class MomentumPicks:
         self._file = FileAtRest(universe, parse_universe)
         self._prices = prices
         self._calendar = calendar
-        self._benchmark = benchmark
+        self._benchmark = canonical_ticker(benchmark)
 
     @classmethod
     def from_options(cls, options: PickOptions) -> "MomentumPicks":

@@ -15,6 +15,7 @@ from core.prices.limiter import Limiter
 from core.prices.provider_errors import TRIED_AGAIN, checked_key, retry_delay, setting_of
 from core.prices.source import LONGEST_REST, Answer, Basis, PriceOptions, PriceSourceError, UnavailableError
 from core.settings import SettingsError
+from core.tickers import canonical_ticker
 
 ADDRESS = "https://data.alpaca.markets"
 # Of a free account, as of 2026: https://docs.alpaca.markets/docs/about-market-data-api
@@ -77,7 +78,8 @@ class AlpacaPrices:
         Unknown is only what Alpaca calls no symbol at all; one that nobody bears has no closes, like one that did not
         trade. Raises a `PriceSourceError`.
         """
-        wanted = sorted(set(symbols))
+        spelled = {symbol: canonical_ticker(symbol) for symbol in sorted(set(symbols))}
+        wanted = sorted(set(spelled.values()))
         span = Span(first, last, self._clock.now())
         every = [Series(wanted[at : at + MOST_SYMBOLS]) for at in range(0, len(wanted), MOST_SYMBOLS)]
         # One for each call: a page that was kept from an earlier call may be on the share basis of another day.
@@ -90,8 +92,9 @@ class AlpacaPrices:
                     asking[number].take(page)
                 except ValueError as exc:
                     raise self._malformed(exc) from None
-        closes = {symbol: closes for series in every for symbol, closes in series.in_order()}
-        return Answer(self.name, self.basis, closes, frozenset(wanted) - closes.keys())
+        found = {symbol: closes for series in every for symbol, closes in series.in_order()}
+        closes = {symbol: found[one] for symbol, one in spelled.items() if one in found}
+        return Answer(self.name, self.basis, closes, frozenset(spelled) - closes.keys())
 
     def _provider(self) -> Provider:
         return Provider(

@@ -14,6 +14,7 @@ from decimal import Decimal
 from core.csv_rows import parse_date
 from core.prices.http import Question
 from core.prices.source import parse_price
+from core.tickers import canonical_ticker
 from core.trading_calendar import TradingCalendar
 
 CLOSES, SPLITS = "TIME_SERIES_DAILY", "SPLITS"
@@ -41,7 +42,7 @@ class Asked(Question):
 
 def ticker_of(symbol: str) -> str:
     """The symbol as Alpha Vantage writes it: classes with a hyphen, for a point comes before a foreign exchange."""
-    return symbol.replace(".", "-")
+    return canonical_ticker(symbol).replace(".", "-")
 
 
 def read_closes(content: Mapping[str, object], asked: Asked, calendar: TradingCalendar) -> Numbers:

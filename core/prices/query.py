@@ -1,12 +1,17 @@
-"""The only place where price sources are queried: with a deadline, and every failure as one of the known errors."""
+"""The only place where price sources are queried: with a deadline, and every failure as one of the known errors.
 
-from collections.abc import Sequence
+Sources are asked for tickers in the one spelling; their answer is found under the spelling that was asked for.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
 from core.prices.source import (
+    TRY_ANOTHER,
     Answer,
     Basis,
+    Close,
     MalformedError,
     PriceSource,
     PriceSourceError,
@@ -17,6 +22,7 @@ from core.prices.source import (
     UnavailableError,
 )
 from core.source_calls import log_defect, within, words_of
+from core.tickers import canonical_ticker
 from db.text import storable
 
 # Longer than three attempts at a provider with the waits between them.
@@ -26,10 +32,23 @@ _KNOWN = (SourceDefectError, SourceTimedOutError, RateLimitedError, Unauthorised
 
 
 async def query(source: PriceSource, symbols: Sequence[str], first: date, last: date) -> Answer:
-    """What `source` has for `symbols` from `first` to `last`. Raises a PriceSourceError, whatever the source raises."""
+    """What `source` has for `symbols` from `first` to `last`. Raises a PriceSourceError, whatever the source raises.
+
+    `symbols` may be spelled in any way, and one share may be among them in several.
+    """
     try:
-        answer = await within(QUERY_WITHIN, source.closes(symbols, first, last))
-        return replace(answer, source=storable(answer.source)[:LONGEST_NAME], basis=Basis(answer.basis))
+        asked = sorted({canonical_ticker(symbol) for symbol in symbols})
+        answer = await within(QUERY_WITHIN, source.closes(asked, first, last))
+        name = storable(answer.source)[:LONGEST_NAME]
+        closes = _in_one_spelling(name, answer.closes)
+        unknown = {canonical_ticker(symbol) for symbol in answer.unknown} - closes.keys()
+        return replace(
+            answer,
+            source=name,
+            basis=Basis(answer.basis),
+            closes={symbol: closes[one] for symbol in symbols if (one := canonical_ticker(symbol)) in closes},
+            unknown=frozenset(symbol for symbol in symbols if canonical_ticker(symbol) in unknown),
+        )
     except PriceSourceError as problem:
         if type(problem) in _KNOWN:
             raise
@@ -45,6 +64,21 @@ async def query(source: PriceSource, symbols: Sequence[str], first: date, last: 
             f"The price source {source.name} failed: {type(exc).__name__}.",
             "The log has the details; update or replace it.",
         ) from exc
+
+
+def _in_one_spelling(source: str, closes: Mapping[str, Mapping[date, Close]]) -> dict[str, Mapping[date, Close]]:
+    """An answer's closes by ticker in the one spelling. Raises MalformedError where two spellings contradict."""
+    found: dict[str, Mapping[date, Close]] = {}
+    for symbol, series in closes.items():
+        one = canonical_ticker(symbol)
+        held = found.get(one)
+        if held is None:
+            found[one] = series
+            continue
+        if twice := [day for day in held.keys() & series.keys() if held[day] != series[day]]:
+            raise MalformedError(f"{source} has two closes of {one} on {min(twice)}, under two spellings.", TRY_ANOTHER)
+        found[one] = {**held, **series}
+    return found
 
 
 def _known(problem: PriceSourceError) -> PriceSourceError:

@@ -13,6 +13,7 @@ from core.prices.http import Patience, Provider, Question, Reply
 from core.prices.limiter import Limiter
 from core.prices.provider_errors import checked_key
 from core.prices.source import Answer, Basis, Close, PriceOptions, is_price
+from core.tickers import canonical_ticker
 
 ADDRESS = "https://api.tiingo.com"
 # Of a free account, as of 2026: https://www.tiingo.com/about/pricing
@@ -112,7 +113,7 @@ class TiingoPrices:
 
 
 def _ticker(symbol: str) -> str:
-    return symbol.replace(".", "-")
+    return canonical_ticker(symbol).replace(".", "-")
 
 
 def _read_row(row: object) -> tuple[date, Close]:
