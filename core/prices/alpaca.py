@@ -25,15 +25,18 @@ _SYMBOL_REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 _JUDGED = (*_SYMBOL_REFUSED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 _COUNT = re.compile(r"[0-9]{1,12}", re.ASCII)
 _INVALID_SYMBOL = re.compile(r"invalid symbol: (\S{1,20})", re.ASCII)
-_TOO_RECENT = re.compile(r"recent (sip )?data", re.IGNORECASE)
+# In the words of 2021, 2022 and later; under 422 and 403.
+_TOO_RECENT = re.compile(r"recent (sip )?data|past 15 minutes|too late for subscription", re.IGNORECASE)
+_LIMIT = re.compile(r"too many requests|rate limit|limit exceeded", re.IGNORECASE)
+_SUBSCRIPTION = re.compile(r"subscription", re.IGNORECASE)
 
 
 class AlpacaPrices:
     """A price source that asks Alpaca, whose closes are those of the consolidated tape (`sip`), not of one exchange.
 
-    The bars come adjusted for splits, since raw ones carry no split factors: another service tells those, which may
-    know of a split sooner or later than the bars do. Dividends are not adjusted for. What traded under a symbol on a
-    day is what is told of it, whoever bore the symbol before or after (`asof=-`). The data begin with 2016.
+    The bars come adjusted for splits and spin-offs, since raw ones carry no factors: another service tells those, which
+    may know of a split sooner or later than the bars do. Dividends are not adjusted for. What traded under a symbol on
+    a day is what is told of it, whoever bore the symbol before or after (`asof=-`). The data begin with 2016.
 
     Closes are ready 45 minutes after the close: what is asked for ends 20 minutes ago, and the closing auctions'
     last prints take some of the other 25.
@@ -112,10 +115,14 @@ class AlpacaPrices:
         symbols = asking[number].symbols
         remaining = reply.headers.get("X-RateLimit-Remaining", "")
         self._remaining = int(remaining) if _COUNT.fullmatch(remaining) else None
-        if reply.status != HTTPStatus.OK:
+        if reply.status != HTTPStatus.OK or _message(reply.body):
             return self._invalid_symbol(symbols, reply)
         try:
-            return read_page(parse_json(reply.body), symbols, span)
+            content = parse_json(reply.body)
+        except ValueError as exc:
+            raise self._errors.in_plain_text(reply.body, self._errors.said(exc)) from None
+        try:
+            return read_page(content, symbols, span)
         except ValueError as exc:
             raise self._malformed(exc) from None
 
@@ -123,10 +130,12 @@ class AlpacaPrices:
         """The symbol that Alpaca says is none; raises what any other answer means that is not 200."""
         words = _message(reply.body)
         said = f"HTTP {reply.status}" + (f", {self._errors.said(words)}" if words else "")
-        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS or _LIMIT.search(words):
             raise self._errors.rate_limited(said, _wait_asked_for(reply.headers, self._clock.now()))
-        if reply.status == HTTPStatus.FORBIDDEN:
-            raise self._too_recent(said) if _TOO_RECENT.search(words) else self._errors.unauthorised(said)
+        if _TOO_RECENT.search(words):
+            raise self._too_recent(said)
+        if reply.status == HTTPStatus.FORBIDDEN or _SUBSCRIPTION.search(words):
+            raise self._errors.unauthorised(said)
         found = _INVALID_SYMBOL.fullmatch(words) if reply.status in _SYMBOL_REFUSED else None
         if found is None or found[1] not in symbols:
             raise self._errors.malformed(said)

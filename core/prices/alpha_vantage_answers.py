@@ -14,6 +14,7 @@ from decimal import Decimal
 from core.csv_rows import parse_date
 from core.prices.http import Question
 from core.prices.source import parse_price
+from core.prices.split_factors import exact_factor
 from core.tickers import canonical_ticker
 from core.trading_calendar import TradingCalendar
 
@@ -75,7 +76,7 @@ def _unfinished(refreshed: object, calendar: TradingCalendar) -> date | None:
 
 
 def read_splits(content: Mapping[str, object], asked: Asked) -> Numbers:
-    """The factors of the splits that became effective on days that were asked for."""
+    """The factors of the splits that became effective on days that were asked for; they are printed rounded."""
     rows = content.get("data")
     if not isinstance(rows, list):
         raise ValueError("neither splits nor a reason")  # noqa: TRY004 - as above
@@ -86,7 +87,7 @@ def read_splits(content: Mapping[str, object], asked: Asked) -> Numbers:
         if asked.first <= day <= asked.last:
             if day in factors:
                 raise ValueError(f"a second split on {day}, or the same once more")
-            factors[day] = _number(row, "split_factor")
+            factors[day] = exact_factor(_number(row, "split_factor"))
     return factors
 
 

@@ -127,7 +127,7 @@ async def test_what_is_asked_for(provider: Loopback) -> None:
         "timeframe": "1Day",
         "start": "2024-01-02T05:00:00Z",
         "end": "2024-01-06T04:59:59Z",
-        "adjustment": "split",
+        "adjustment": "split,spin-off",
         "asof": "-",
         "feed": "sip",
         "limit": "10000",
