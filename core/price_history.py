@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from core import metrics
 from core.moves import LARGEST_MOVE, LARGEST_MOVE_AT_A_RENAME, Move
-from core.prices.source import ONE, TRY_ANOTHER, Answer, Close, MalformedError, PriceSourceError, is_price
+from core.prices.source import ONE, TRY_ANOTHER, Answer, Close, MalformedError, is_price
 from core.renames import JoinedCloses, join
 from core.symbol_changes import SymbolChange, names_of
 

@@ -307,9 +307,9 @@ def test_a_single_wrong_close_excludes_a_member_only_where_it_is_ranked_by_it(at
     assert ("X" in excluded) is is_excluded
 
 
-async def test_a_number_that_is_no_price_is_unavailable(tmp_path: Path) -> None:
-    closes = FOUR | {"T": {**FOUR["T"], CLOSURE: Close(Decimal("NaN"))}}
-    with pytest.raises(PicksUnavailableError, match="T on "):
+async def test_a_benchmark_with_a_number_that_is_no_price_is_unavailable(tmp_path: Path) -> None:
+    closes = FOUR | {"SPY": {**FOUR["SPY"], CLOSURE: Close(Decimal("NaN"))}}
+    with pytest.raises(PicksUnavailableError, match="SPY on "):
         await source(tmp_path, UNIVERSE, KnownPrices(closes)).picks(MONDAY)
 
 
