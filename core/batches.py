@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -20,6 +21,7 @@ from core.picks.source import PickDraft
 from core.rules import Rules, WaitCause
 from core.services import Services
 from core.settling import settle
+from core.tickers import canonical_ticker
 from core.trading_calendar import FIRST_RUN_DATE, LAST_YEAR, TradingCalendar, is_covered, monday_of
 from core.weeks import Week
 from db import batches, checkpoints, events, leadership
@@ -198,7 +200,7 @@ async def there_already(services: Services, weeks: Mapping[date, Sequence[PickDr
         found = await batches.by_run_dates(connection, weeks)
         picks = await batches.picks(connection, [batch.id for batch in found.values()])
     for run_date, batch in found.items():
-        if _as_drafts(picks.get(batch.id, ())) != set(weeks[run_date]):
+        if _drafts_of(picks.get(batch.id, ())) != _in_one_spelling(weeks[run_date]):
             raise ConflictError(
                 f"The week of {run_date} exists already with other picks; nothing was written.",
                 f"alpha-monday show {run_date} shows them; picks are never changed.",
@@ -206,8 +208,12 @@ async def there_already(services: Services, weeks: Mapping[date, Sequence[PickDr
     return found
 
 
-def _as_drafts(picks: Sequence[Pick]) -> set[PickDraft]:
-    return {PickDraft(pick.ticker, pick.action, pick.reasoning) for pick in picks}
+def _drafts_of(picks: Sequence[Pick]) -> set[PickDraft]:
+    return _in_one_spelling([PickDraft(pick.ticker, pick.action, pick.reasoning) for pick in picks])
+
+
+def _in_one_spelling(drafts: Sequence[PickDraft]) -> set[PickDraft]:
+    return {replace(draft, ticker=canonical_ticker(draft.ticker)) for draft in drafts}
 
 
 async def fail(services: Services, run_date: date, reason: str) -> Batch:

@@ -17,6 +17,8 @@ _HUNDRED = Decimal(100)
 _ONE = Decimal(1)
 # A baseline close that comes back within one hundredth of a percent of the stored one is the same close.
 SAME_CLOSE = Decimal("1e-4")
+_LARGEST_DENOMINATOR = 1000
+_LARGEST_FACTOR_DIGITS = 12
 _SPLIT_TOLERANCE = Fraction(1, 1000)
 # Companies split in small whole numbers: p:q with both up to 10, and n:1 or 1:n up to 100.
 _SPLITS = frozenset(
@@ -76,10 +78,22 @@ def current_price(initial: Decimal, baseline_close: Decimal, close: Decimal, spl
     baseline up to the day. Where the baseline still is the stored one, only the split factor multiplies, so that
     an unsplit price keeps its digits; otherwise the answer's ratio is applied to the stored price.
     """
-    price = close if split_factor == _ONE else CONTEXT.multiply(close, split_factor)
+    price = close if split_factor == _ONE else _times(close, split_factor)
     if is_same_close(initial, baseline_close):
         return price
     return CONTEXT.multiply(initial, CONTEXT.divide(price, baseline_close))
+
+
+def _times(close: Decimal, split_factor: Decimal) -> Decimal:
+    """The product; a factor that is a simple ratio to 12 decimals, such as 1:6, counts as that ratio."""
+    if split_factor.adjusted() >= _LARGEST_FACTOR_DIGITS:
+        return CONTEXT.multiply(close, split_factor)
+    factor = Fraction(split_factor)
+    ratio = factor.limit_denominator(_LARGEST_DENOMINATOR)
+    numerator, denominator = Decimal(ratio.numerator), Decimal(ratio.denominator)
+    if ratio == factor or rounded(CONTEXT.divide(numerator, denominator)) != split_factor:
+        return CONTEXT.multiply(close, split_factor)
+    return CONTEXT.divide(CONTEXT.multiply(close, numerator), denominator)
 
 
 def explained_by_split(stored: Decimal, answered: Decimal) -> Fraction | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from core import metrics
 from core.prices.source import is_price
+from core.tickers import canonical_ticker
 
 LARGEST_MOVE = Decimal("0.4")
 # A split often comes with a rename, and a source that ends one series and begins another need not flag it.
@@ -61,7 +62,7 @@ class Move:
 
     def is_like(self, other: "Move") -> bool:
         """Whether `other`, of whichever source, is the same move: symbol, session, and size to a tenth of a percent."""
-        if (self.symbol, self.session) != (other.symbol, other.session):
+        if self.session != other.session or canonical_ticker(self.symbol) != canonical_ticker(other.symbol):
             return False
         return abs(metrics.CONTEXT.subtract(metrics.CONTEXT.divide(self.ratio, other.ratio), _ONE)) <= _SAME_MOVE
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from core import metrics
 from core.moves import LARGEST_MOVE, LARGEST_MOVE_AT_A_RENAME, Move
-from core.prices.source import ONE, TRY_ANOTHER, Answer, Close, MalformedError, PriceSourceError, is_price
+from core.prices.source import ONE, TRY_ANOTHER, Answer, Close, MalformedError, is_price
 from core.renames import JoinedCloses, join
 from core.symbol_changes import SymbolChange, names_of
 
@@ -39,14 +39,13 @@ class History:
         is_taken_at_its_word: bool = False,
         least_rest: timedelta = timedelta(0),
         joined: Mapping[str, JoinedCloses] | None = None,
-        failed: Mapping[str, PriceSourceError] | None = None,
     ) -> None:
         """Takes from `answer` nothing later than `last`, whatever the source sent.
 
         `least_rest` is how long the source asks to be left alone after an answer that lacks something.
         `joined` holds how the closes of renamed symbols were put together.
-        `failed` holds the error of each symbol without a usable response; reading its closes raises that error.
-        A symbol with a malformed split factor or date is added to them, and the other symbols are not affected.
+        Reading the closes of a symbol that failed in `answer` raises its error. A symbol with a malformed split factor
+        or date is one of them, and the other symbols are not affected.
         """
         self._last = last
         self._joined = joined or {}
@@ -55,7 +54,7 @@ class History:
         self.least_rest = least_rest
         self.basis = answer.basis
         self.is_complete = answer.is_complete
-        self._failed = dict(failed or {})
+        self._failed = dict(answer.failed)
         self._closes: dict[str, Mapping[date, Close]] = {}
         self._splits: dict[str, list[tuple[date, Decimal]]] = {}
         self._moves: dict[str, tuple[Move, ...]] = {}
@@ -86,6 +85,11 @@ class History:
                 f"{self.source} gave a number for {symbol} on {day} that is no price: {shown}.", TRY_ANOTHER
             )
         return number
+
+    def check(self, symbol: str) -> None:
+        """Raises a PriceSourceError if there is no usable response for `symbol`, or a close in it is no price."""
+        for day, close in self._closes_of(symbol).items():
+            self._checked(symbol, day, close.price)
 
     def _closes_of(self, symbol: str) -> Mapping[date, Close]:
         """The closes of `symbol`. Raises the error of a symbol without a usable response."""
@@ -212,13 +216,13 @@ class History:
                 self.source,
                 self.basis,
                 {**self._closes, **{name: each.closes for name, each in joined.items()}},
+                failed=self._failed,
                 is_complete=self.is_complete,
             ),
             self._last,
             is_taken_at_its_word=self.is_taken_at_its_word,
             least_rest=self.least_rest,
             joined=joined,
-            failed=self._failed,
         )
 
     def _quoted_as(self, symbol: str, day: date) -> str | None:

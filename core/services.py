@@ -214,7 +214,7 @@ def pick_source_called(
         name,
         PickOptions(
             calendar=calendar,
-            prices=FirstAnswer(sources) if sources else None,
+            prices=FirstAnswer(sources, settings.benchmark) if sources else None,
             benchmark=settings.benchmark,
             picks_file=picks_file_of(settings, name),
             universe=settings.universe,

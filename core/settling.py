@@ -1,17 +1,13 @@
 """Valuing weeks from the chain of price sources, and handing them on to be written, whole weeks at a time."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from itertools import chain
+from datetime import datetime, timedelta
 
 from core.price_history import History
-from core.prices.query import query
+from core.prices.query import query_each
 from core.prices.source import (
-    TRY_ANOTHER,
-    Answer,
-    MalformedError,
     PriceSource,
     PriceSourceError,
     SourceDefectError,
@@ -29,8 +25,6 @@ from core.weeks import Week
 WEEKS_IN_A_TRANSACTION = 20
 # Later closes are evidence that a missing one will not come; the longest closure since 1933 was six days.
 _EVIDENCE_SPAN = timedelta(days=60)
-# Bounds the queries that look for malformed symbols: one among 60 takes about seven malformed responses.
-_MOST_MALFORMED = 20
 
 Record = Callable[[Sequence[Week]], Awaitable[None]]
 
@@ -61,66 +55,15 @@ class _Asking:
         newest = max(max(week.open_days, default=week.baseline_date) for week in weeks)
         first = min(week.asked_from for week in weeks)
         last = min(self.rules.last_due_session(self.calendar, self.now), newest + _EVIDENCE_SPAN)
-        failed: dict[str, PriceSourceError] = {}
-        answers = await self._answers(sorted(symbols), {week.benchmark for week in weeks}, first, last, failed)
+        answer = await query_each(self.source, sorted(symbols), {week.benchmark for week in weeks}, first, last)
+        self.has_answered |= not answer.is_cached
         with self._defects():
             return History(
-                Answer(
-                    answers[0].source,
-                    answers[0].basis,
-                    {symbol: closes for answer in answers for symbol, closes in answer.closes.items()},
-                    is_complete=all(answer.is_complete for answer in answers),
-                ),
+                answer,
                 last,
                 is_taken_at_its_word=is_taken_at_its_word(self.source),
                 least_rest=least_rest(self.source),
-                failed=failed,
             )
-
-    async def _answers(
-        self,
-        symbols: Sequence[str],
-        benchmarks: Set[str],
-        first: date,
-        last: date,
-        failed: dict[str, PriceSourceError],
-    ) -> Sequence[Answer]:
-        """One response for all `symbols`, or several where it is malformed; adds to `failed` what has none.
-
-        One malformed symbol must not delay weeks that do not hold it, so the others are queried in halves. If the
-        benchmarks alone are malformed too, the fault is the source's. Raises a PriceSourceError without any response.
-        """
-        try:
-            return [await self._ask(symbols, first, last)]
-        except (MalformedError, SourceDefectError):
-            others = [symbol for symbol in symbols if symbol not in benchmarks]
-            if is_taken_at_its_word(self.source) or not others:
-                raise
-            answers = [await self._ask(sorted(benchmarks), first, last)]
-        malformed, parts = 1, _halves(others)
-        while parts:
-            part = parts.pop()
-            try:
-                answers.append(await self._ask(part, first, last))
-            except PriceSourceError as failure:
-                malformed += 1
-                if not isinstance(failure, MalformedError | SourceDefectError) or malformed > _MOST_MALFORMED:
-                    failed.update((symbol, failure) for symbol in (*part, *chain.from_iterable(parts)))
-                    break
-                if len(part) == 1:
-                    failed[part[0]] = failure
-                else:
-                    parts += _halves(part)
-        # The closes of one batch-day come from one source, on one basis.
-        for odd in (answer for answer in answers if answer.basis != answers[0].basis):
-            mixed = MalformedError(f"{self.source.name} mixes the bases of its closes.", TRY_ANOTHER)
-            failed.update((symbol, mixed) for symbol in odd.closes)
-        return answers
-
-    async def _ask(self, symbols: Sequence[str], first: date, last: date) -> Answer:
-        answer = await query(self.source, symbols, first, last)
-        self.has_answered |= not answer.is_cached
-        return answer
 
     @contextmanager
     def _defects(self) -> Iterator[None]:
@@ -224,12 +167,6 @@ async def settle(
         for week in some:
             week.conclude(failures.of(week), rules, calendar, now)
         await record(some)
-
-
-def _halves(symbols: Sequence[str]) -> list[Sequence[str]]:
-    """`symbols` in two parts of equal size; one part where there is a single symbol."""
-    half = len(symbols) // 2
-    return [part for part in (symbols[:half], symbols[half:]) if part]
 
 
 def _chunks(weeks: Sequence[Week]) -> Iterator[Sequence[Week]]:

@@ -1,14 +1,14 @@
 """Tickers that were renamed: the operator's file `ticker,successor,date`, and which names a symbol has had since."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 from core.csv_rows import FileUnreadableError, line_error, parse_date, read_rows
 from core.daemon_thread import BlockedError
 from core.file_at_rest import FileAtRest
-from core.tickers import parse_ticker
+from core.tickers import canonical_ticker, parse_ticker
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,21 @@ class SymbolChanges:
         return bool(self._of)
 
     def of(self, symbol: str, since: date, until: date) -> tuple[SymbolChange, ...]:
-        """What became of the company that `symbol` named on `since`, up to and including `until`, in order."""
+        """What became of the company that `symbol` named on `since`, up to and including `until`, in order.
+
+        `symbol` may be spelled in any way; a company that takes the name back has it in that spelling.
+        """
         found: list[SymbolChange] = []
-        name, after = symbol, since
+        first = name = canonical_ticker(symbol)
+        after = since
         while (change := self._next(name, after)) is not None and change.date <= until:
-            found.append(change)
+            found.append(replace(change, successor=symbol) if change.successor == first else change)
             name, after = change.successor, change.date
         return tuple(found)
 
     def names(self, symbol: str) -> frozenset[str]:
-        """`symbol` and every name that any company may have had after it."""
-        found, new = {symbol}, {symbol}
+        """`symbol` in the one spelling, and every name that any company may have had after it."""
+        found, new = {canonical_ticker(symbol)}, {canonical_ticker(symbol)}
         while new := {change.successor for name in new for change in self._of.get(name, ())} - found:
             found |= new
         return frozenset(found)

@@ -11,6 +11,7 @@ from core.reading import BatchRow, batch_rows_of
 from core.services import Services
 from core.staging import StagedWeek as StagedWeek  # one of the rows, for whoever shows them
 from core.staging import StagingError, weeks_in_file, without_opened
+from core.tickers import canonical_ticker
 from db import batches, week_list
 from db.records import WeekKey
 
@@ -33,9 +34,10 @@ class WeekSort(StrEnum):
 class WeekQuery:
     """Which weeks, and in what order.
 
-    Every word of `words` must match, in whatever case and literally: the beginning of a ticker, the benchmark, a
-    state (active, completed or done, failed, missed, staged, waiting, live, late, backfilled) or an ISO date, or a
-    piece of a reasoning. Of longer text than 1,000 characters the rest is not looked at.
+    Every word of `words` must match, in whatever case and literally: the beginning of a ticker or of the benchmark (in
+    any spelling of its class), a state (active, completed or done, failed, missed, staged, waiting, live, late,
+    backfilled) or an ISO date, or a piece of a reasoning. Of longer text than 1,000 characters the rest is not looked
+    at.
     """
 
     words: str = ""
@@ -162,10 +164,12 @@ def _staged_value(week: StagedWeek, sort: WeekSort) -> Decimal | None:
 
 
 def _is_wanted(week: StagedWeek, words: Sequence[str], benchmark: str) -> bool:
-    beginnings = ["staged", week.run_date.isoformat(), benchmark.lower(), *(d.ticker.lower() for d in week.drafts)]
+    states, tickers = ("staged", week.run_date.isoformat()), (benchmark, *(draft.ticker for draft in week.drafts))
     pieces = [draft.reasoning.lower() for draft in week.drafts]
     return all(
-        any(text.startswith(word) for text in beginnings) or any(word in text for text in pieces)
+        any(text.startswith(word) for text in states)
+        or any(canonical_ticker(ticker.lower()).startswith(canonical_ticker(word)) for ticker in tickers)
+        or any(word in text for text in pieces)
         for word in (word.lower() for word in words)
     )
 

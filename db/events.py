@@ -162,7 +162,7 @@ async def page(
     """At most `limit` events with an id before `cursor` and greater than `after`, newest first.
 
     Each word of `text` occurs in the event's type or its payload as JSON text, literally but for the case of its
-    letters, which is judged by the database's locale.
+    letters, which is judged by the database's locale, and the mark before a share class (BRK.B, BRK-B, BRK/B).
     """
     words = text.split()
     if not all(map(_can_be_stored, words)):

@@ -11,7 +11,7 @@ from core.picks.check import PICKS_PER_BATCH, REASONING_LIMIT, check_reasoning
 from core.picks.source import PickDraft
 from core.services import Services
 from core.staging import why_not
-from core.tickers import parse_ticker
+from core.tickers import canonical_ticker, parse_ticker
 from core.trading_calendar import monday_of
 from db.records import Action
 from tui.format import exchange_time
@@ -63,7 +63,7 @@ def problems_of(picks: Sequence[PickDraft], benchmark: str) -> tuple[Problem | N
     found: list[Problem | None] = []
     for pick in picks:
         found.append(_ticker_problem(pick.ticker, tickers, benchmark) or _reasoning_problem(pick.reasoning))
-        tickers.append(pick.ticker.strip().upper())
+        tickers.append(canonical_ticker(pick.ticker.strip().upper()))
     return tuple(found)
 
 
@@ -74,7 +74,7 @@ def _ticker_problem(text: str, earlier: Sequence[str], benchmark: str) -> Proble
         ticker = parse_ticker(text)
     except ValueError:
         return Problem("ticker", "no ticker: up to 10 of A-Z 0-9 . -")
-    if ticker == benchmark:
+    if ticker == canonical_ticker(benchmark):
         return Problem("ticker", "the benchmark cannot be picked")
     if ticker in earlier:
         return Problem("ticker", "picked twice")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from core.picks.source import PickDraft, PicksMalformedError
-from core.tickers import parse_ticker
+from core.tickers import canonical_ticker, parse_ticker
 from db.records import Action
 
 PICKS_PER_BATCH = 3
@@ -28,7 +28,7 @@ def check_reasoning(text: str) -> str:
 
 
 def check_picks(drafts: Sequence[PickDraft], benchmark: str) -> tuple[PickDraft, PickDraft, PickDraft]:
-    """The three picks in the order given, tickers in the house's form.
+    """The three picks in the order given, tickers in the one spelling.
 
     Raises `PicksMalformedError` unless there are exactly three, of distinct tickers, none of them the
     benchmark, each with an action and a reasoning that `check_reasoning` accepts.
@@ -38,8 +38,15 @@ def check_picks(drafts: Sequence[PickDraft], benchmark: str) -> tuple[PickDraft,
     first, second, third = (_checked(draft, benchmark) for draft in drafts)
     for earlier, later in ((first, second), (first, third), (second, third)):
         if earlier.ticker == later.ticker:
-            raise PicksMalformedError(f"{later.ticker} is picked twice", _REMEDY)
+            given = [draft.ticker for draft in drafts]
+            raise PicksMalformedError(f"{later.ticker} is picked twice{spelled_as(later.ticker, given)}", _REMEDY)
     return first, second, third
+
+
+def spelled_as(ticker: str, given: Sequence[str]) -> str:
+    """The other spellings of `ticker` among `given`, to be added to a message: ` (as BRK-B and BRK.B)`, or nothing."""
+    spellings = {text.strip().upper() for text in given if parse_ticker(text) == ticker}
+    return f" (as {' and '.join(sorted(spellings))})" if len(spellings) > 1 else ""
 
 
 def _checked(draft: PickDraft, benchmark: str) -> PickDraft:
@@ -47,7 +54,7 @@ def _checked(draft: PickDraft, benchmark: str) -> PickDraft:
         ticker = parse_ticker(draft.ticker)
     except ValueError as exc:
         raise PicksMalformedError(str(exc), _REMEDY) from exc
-    if ticker == benchmark:
+    if ticker == canonical_ticker(benchmark):
         raise PicksMalformedError(f"{ticker} is the benchmark and cannot be picked", _REMEDY)
     try:
         return PickDraft(ticker, Action(draft.action), check_reasoning(draft.reasoning))

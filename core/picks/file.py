@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.csv_rows import FileError, FileUnreadableError, line_error, parse_date, read_rows
 from core.file_at_rest import FileAtRest, UnfinishedFileError
-from core.picks.check import PICKS_PER_BATCH, check_picks, check_reasoning
+from core.picks.check import PICKS_PER_BATCH, check_picks, check_reasoning, spelled_as
 from core.picks.source import (
     PickDraft,
     PickOptions,
@@ -74,6 +74,7 @@ def parse_picks(text: str, label: str) -> dict[date, tuple[PickDraft, ...]]:
     three picks of distinct tickers; whether one is the benchmark is for `check_picks`.
     """
     weeks: dict[date, dict[str, PickDraft]] = {}
+    texts: dict[tuple[date, str], str] = {}
     last_lines: dict[date, int] = {}
     for line, (run_date_text, ticker_text, action, reasoning) in read_rows(
         text, label, ("run_date", "ticker", "action", "reasoning")
@@ -85,10 +86,12 @@ def parse_picks(text: str, label: str) -> dict[date, tuple[PickDraft, ...]]:
             raise line_error(label, line, exc) from exc
         week = weeks.setdefault(run_date, {})
         if draft.ticker in week:
-            raise line_error(label, line, f"{draft.ticker!r} is picked twice in the week of {run_date.isoformat()}")
+            spellings = spelled_as(draft.ticker, [texts[run_date, draft.ticker], ticker_text])
+            found = f"{draft.ticker!r} is picked twice in the week of {run_date.isoformat()}{spellings}"
+            raise line_error(label, line, found)
         if len(week) == PICKS_PER_BATCH:
             raise line_error(label, line, f"a fourth pick in the week of {run_date.isoformat()}: {draft.ticker!r}")
-        week[draft.ticker] = draft
+        week[draft.ticker], texts[run_date, draft.ticker] = draft, ticker_text
         last_lines[run_date] = line
     for run_date, week in weeks.items():
         if len(week) != PICKS_PER_BATCH:

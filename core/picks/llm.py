@@ -165,6 +165,8 @@ class LlmPicks:
             answer = await self._market.prices.closes(sorted(symbols), baseline, baseline)
         except PriceSourceError as exc:
             raise PicksUnavailableError(exc.message, exc.remedy) from exc
+        if (problem := answer.failed.get(self._market.benchmark)) is not None:
+            raise PicksUnavailableError(problem.message, problem.remedy)
         if baseline not in answer.closes.get(self._market.benchmark, {}):
             raise PicksUnavailableError(
                 f"{answer.source} has no close of {self._market.benchmark} on {baseline.isoformat()} yet, so that no"

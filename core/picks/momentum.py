@@ -26,6 +26,7 @@ from core.picks.universe import Universe, parse_universe
 from core.plugins import needed
 from core.price_history import History
 from core.prices.source import ONE, PriceSource, PriceSourceError, is_taken_at_its_word
+from core.tickers import canonical_ticker
 from db.records import Action
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ LONGEST_LAG = 252
 SHORTEST_LAG = 21
 CLOSES_NEEDED = LONGEST_LAG + 1
 _NAMED_AT_MOST = 10
+_LONGEST_REASON = 120
 # More than the unexpected closures of any year since 1933.
 _SESSIONS_TO_SPARE = 10
 
@@ -67,7 +69,7 @@ class MomentumPicks:
         self._file = FileAtRest(universe, parse_universe)
         self._prices = prices
         self._calendar = calendar
-        self._benchmark = benchmark
+        self._benchmark = canonical_ticker(benchmark)
 
     @classmethod
     def from_options(cls, options: PickOptions) -> "MomentumPicks":
@@ -109,11 +111,18 @@ class MomentumPicks:
         sessions = self._sessions(run_date)
         try:
             history = await self._history(members | {self._benchmark}, sessions)
-            closed = await self._closures(history, members, sessions)
+            failed = _failures(history, (self._benchmark, *sorted(members)))
+            if (problem := failed.pop(self._benchmark, None)) is not None:
+                raise problem
+            usable = members - failed.keys()
+            closed = await self._closures(history, usable, sessions)
             window = [day for day in sessions if day not in closed][-CLOSES_NEEDED:]
-            ranking, excluded = rank(members, history, window)
+            ranking, excluded = rank(usable, history, window)
+            if failed and len(ranking) < PICKS_PER_BATCH:
+                raise next(iter(failed.values()))
         except PriceSourceError as exc:
             raise PicksUnavailableError(exc.message, exc.remedy) from exc
+        excluded |= {ticker: problem.message[:_LONGEST_REASON] for ticker, problem in failed.items()}
         if (excluded or closed) and not history.is_complete:
             named = ", ".join([*excluded, *map(str, closed)][:_NAMED_AT_MOST])
             raise PicksNotYetError(
@@ -163,6 +172,17 @@ class MomentumPicks:
                 raise PicksUnavailableError(str(exc), "Choose a later week.") from exc
             found.append(day)
         return found[::-1]
+
+
+def _failures(history: History, symbols: Iterable[str]) -> dict[str, PriceSourceError]:
+    """The errors of the symbols without a usable response: refused, malformed, or with a number that is no price."""
+    failed: dict[str, PriceSourceError] = {}
+    for symbol in symbols:
+        try:
+            history.check(symbol)
+        except PriceSourceError as problem:
+            failed[symbol] = problem
+    return failed
 
 
 def _closures(history: History, benchmark: str, members: Iterable[str], sessions: Iterable[date]) -> frozenset[date]:

@@ -15,6 +15,7 @@ from core.prices.limiter import Limiter
 from core.prices.provider_errors import TRIED_AGAIN, checked_key, retry_delay, setting_of
 from core.prices.source import LONGEST_REST, Answer, Basis, PriceOptions, PriceSourceError, UnavailableError
 from core.settings import SettingsError
+from core.tickers import canonical_ticker
 
 ADDRESS = "https://data.alpaca.markets"
 # Of a free account, as of 2026: https://docs.alpaca.markets/docs/about-market-data-api
@@ -24,15 +25,18 @@ _SYMBOL_REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 _JUDGED = (*_SYMBOL_REFUSED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
 _COUNT = re.compile(r"[0-9]{1,12}", re.ASCII)
 _INVALID_SYMBOL = re.compile(r"invalid symbol: (\S{1,20})", re.ASCII)
-_TOO_RECENT = re.compile(r"recent (sip )?data", re.IGNORECASE)
+# In the words of 2021, 2022 and later; under 422 and 403.
+_TOO_RECENT = re.compile(r"recent (sip )?data|past 15 minutes|too late for subscription", re.IGNORECASE)
+_LIMIT = re.compile(r"too many requests|rate limit|limit exceeded", re.IGNORECASE)
+_SUBSCRIPTION = re.compile(r"subscription", re.IGNORECASE)
 
 
 class AlpacaPrices:
     """A price source that asks Alpaca, whose closes are those of the consolidated tape (`sip`), not of one exchange.
 
-    The bars come adjusted for splits, since raw ones carry no split factors: another service tells those, which may
-    know of a split sooner or later than the bars do. Dividends are not adjusted for. What traded under a symbol on a
-    day is what is told of it, whoever bore the symbol before or after (`asof=-`). The data begin with 2016.
+    The bars come adjusted for splits and spin-offs, since raw ones carry no factors: another service tells those, which
+    may know of a split sooner or later than the bars do. Dividends are not adjusted for. What traded under a symbol on
+    a day is what is told of it, whoever bore the symbol before or after (`asof=-`). The data begin with 2016.
 
     Closes are ready 45 minutes after the close: what is asked for ends 20 minutes ago, and the closing auctions'
     last prints take some of the other 25.
@@ -77,7 +81,8 @@ class AlpacaPrices:
         Unknown is only what Alpaca calls no symbol at all; one that nobody bears has no closes, like one that did not
         trade. Raises a `PriceSourceError`.
         """
-        wanted = sorted(set(symbols))
+        spelled = {symbol: canonical_ticker(symbol) for symbol in sorted(set(symbols))}
+        wanted = sorted(set(spelled.values()))
         span = Span(first, last, self._clock.now())
         every = [Series(wanted[at : at + MOST_SYMBOLS]) for at in range(0, len(wanted), MOST_SYMBOLS)]
         # One for each call: a page that was kept from an earlier call may be on the share basis of another day.
@@ -90,8 +95,9 @@ class AlpacaPrices:
                     asking[number].take(page)
                 except ValueError as exc:
                     raise self._malformed(exc) from None
-        closes = {symbol: closes for series in every for symbol, closes in series.in_order()}
-        return Answer(self.name, self.basis, closes, frozenset(wanted) - closes.keys())
+        found = {symbol: closes for series in every for symbol, closes in series.in_order()}
+        closes = {symbol: found[one] for symbol, one in spelled.items() if one in found}
+        return Answer(self.name, self.basis, closes, frozenset(spelled) - closes.keys())
 
     def _provider(self) -> Provider:
         return Provider(
@@ -109,10 +115,14 @@ class AlpacaPrices:
         symbols = asking[number].symbols
         remaining = reply.headers.get("X-RateLimit-Remaining", "")
         self._remaining = int(remaining) if _COUNT.fullmatch(remaining) else None
-        if reply.status != HTTPStatus.OK:
+        if reply.status != HTTPStatus.OK or _message(reply.body):
             return self._invalid_symbol(symbols, reply)
         try:
-            return read_page(parse_json(reply.body), symbols, span)
+            content = parse_json(reply.body)
+        except ValueError as exc:
+            raise self._errors.in_plain_text(reply.body, self._errors.said(exc)) from None
+        try:
+            return read_page(content, symbols, span)
         except ValueError as exc:
             raise self._malformed(exc) from None
 
@@ -120,10 +130,12 @@ class AlpacaPrices:
         """The symbol that Alpaca says is none; raises what any other answer means that is not 200."""
         words = _message(reply.body)
         said = f"HTTP {reply.status}" + (f", {self._errors.said(words)}" if words else "")
-        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS or _LIMIT.search(words):
             raise self._errors.rate_limited(said, _wait_asked_for(reply.headers, self._clock.now()))
-        if reply.status == HTTPStatus.FORBIDDEN:
-            raise self._too_recent(said) if _TOO_RECENT.search(words) else self._errors.unauthorised(said)
+        if _TOO_RECENT.search(words):
+            raise self._too_recent(said)
+        if reply.status == HTTPStatus.FORBIDDEN or _SUBSCRIPTION.search(words):
+            raise self._errors.unauthorised(said)
         found = _INVALID_SYMBOL.fullmatch(words) if reply.status in _SYMBOL_REFUSED else None
         if found is None or found[1] not in symbols:
             raise self._errors.malformed(said)

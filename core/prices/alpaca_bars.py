@@ -70,7 +70,7 @@ class Series:
             "symbols": ",".join(self.symbols),
             "timeframe": "1Day",
             **span.query,
-            "adjustment": "split",
+            "adjustment": "split,spin-off",
             "asof": "-",
             "feed": "sip",
             "limit": str(BARS_ON_A_PAGE),

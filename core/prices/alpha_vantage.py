@@ -132,8 +132,8 @@ class AlphaVantagePrices:
         try:
             content = parse_json(reply.body)
         except ValueError as exc:
-            said = self._provider.said(exc)
-            raise self._provider.malformed(f"no JSON for {about} (HTTP {reply.status}): {said}") from exc
+            why = f"no JSON for {about} (HTTP {reply.status}): {self._provider.said(exc)}"
+            raise self._provider.in_plain_text(reply.body, why) from exc
         if not isinstance(content, dict):
             raise self._provider.malformed(f"no object for {about} (HTTP {reply.status})")
         if self._is_unknown(about, content, reply.status):

@@ -14,6 +14,8 @@ from decimal import Decimal
 from core.csv_rows import parse_date
 from core.prices.http import Question
 from core.prices.source import parse_price
+from core.prices.split_factors import exact_factor
+from core.tickers import canonical_ticker
 from core.trading_calendar import TradingCalendar
 
 CLOSES, SPLITS = "TIME_SERIES_DAILY", "SPLITS"
@@ -41,7 +43,7 @@ class Asked(Question):
 
 def ticker_of(symbol: str) -> str:
     """The symbol as Alpha Vantage writes it: classes with a hyphen, for a point comes before a foreign exchange."""
-    return symbol.replace(".", "-")
+    return canonical_ticker(symbol).replace(".", "-")
 
 
 def read_closes(content: Mapping[str, object], asked: Asked, calendar: TradingCalendar) -> Numbers:
@@ -74,7 +76,7 @@ def _unfinished(refreshed: object, calendar: TradingCalendar) -> date | None:
 
 
 def read_splits(content: Mapping[str, object], asked: Asked) -> Numbers:
-    """The factors of the splits that became effective on days that were asked for."""
+    """The factors of the splits that became effective on days that were asked for; they are printed rounded."""
     rows = content.get("data")
     if not isinstance(rows, list):
         raise ValueError("neither splits nor a reason")  # noqa: TRY004 - as above
@@ -85,7 +87,7 @@ def read_splits(content: Mapping[str, object], asked: Asked) -> Numbers:
         if asked.first <= day <= asked.last:
             if day in factors:
                 raise ValueError(f"a second split on {day}, or the same once more")
-            factors[day] = _number(row, "split_factor")
+            factors[day] = exact_factor(_number(row, "split_factor"))
     return factors
 
 

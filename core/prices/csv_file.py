@@ -22,7 +22,7 @@ from core.prices.source import (
     UnavailableError,
     parse_price,
 )
-from core.tickers import parse_ticker
+from core.tickers import canonical_ticker, parse_ticker
 
 _FACTOR_COLUMN = "split_factor"
 _DIGITS = re.compile(r"[0-9]{1,400}", re.ASCII)
@@ -72,12 +72,13 @@ class CsvPrices:
             raise UnavailableError(exc.message, exc.remedy) from exc
         except FileError as exc:
             raise MalformedError(exc.message, exc.remedy) from exc
-        wanted, held = frozenset(symbols), reading.content.series
+        held = reading.content.series
+        wanted = {symbol: canonical_ticker(symbol) for symbol in sorted(set(symbols))}
         return Answer(
             source=self.name,
             basis=self.basis,
-            closes={symbol: held[symbol].between(first, last) for symbol in sorted(wanted & held.keys())},
-            unknown=wanted - held.keys(),
+            closes={symbol: held[one].between(first, last) for symbol, one in wanted.items() if one in held},
+            unknown=frozenset(symbol for symbol, one in wanted.items() if one not in held),
             is_complete=reading.is_complete,
         )
 

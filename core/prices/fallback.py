@@ -1,20 +1,21 @@
-"""A chain of price sources as one, for whoever needs closes and not their evidence: the first answer is taken."""
+"""A chain of price sources as one, for whoever needs closes and not their evidence: the first whole answer is taken."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from core.prices.query import query
+from core.prices.query import query_each
 from core.prices.source import Answer, Basis, PriceSource, PriceSourceError, is_taken_at_its_word
 
 
 class FirstAnswer:
     """Asks one source after another until one answers. Whole answers are taken, so bases never mix."""
 
-    def __init__(self, sources: Sequence[PriceSource]) -> None:
-        """Raises ValueError without any source."""
+    def __init__(self, sources: Sequence[PriceSource], benchmark: str = "") -> None:
+        """A source that has no usable response for `benchmark` alone has failed. Raises ValueError without sources."""
         if not sources:
             raise ValueError("a chain of no sources")
         self._sources = tuple(sources)
+        self._benchmark = benchmark
 
     @property
     def name(self) -> str:
@@ -35,12 +36,22 @@ class FirstAnswer:
         return all(is_taken_at_its_word(source) for source in self._sources)
 
     async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
-        """The first source's answer that is not an error. Raises the first one's error where each has failed."""
+        """The first answer in which no symbol failed, or else the one with the fewest that did.
+
+        Raises the first source's error where each source has failed.
+        """
         wanted = tuple(symbols)
         failures: list[PriceSourceError] = []
+        answers: list[Answer] = []
         for source in self._sources:
             try:
-                return await query(source, wanted, first, last)
+                answer = await query_each(source, wanted, {self._benchmark}, first, last)
             except PriceSourceError as failure:
                 failures.append(failure)
-        raise failures[0]
+                continue
+            if not answer.failed:
+                return answer
+            answers.append(answer)
+        if not answers:
+            raise failures[0]
+        return min(answers, key=lambda answer: len(answer.failed))

@@ -13,6 +13,7 @@ from core.logs import redacted
 from core.prices.source import (
     LONGEST_REST,
     MalformedError,
+    PriceSourceError,
     RateLimitedError,
     UnauthorisedError,
     UnavailableError,
@@ -20,7 +21,14 @@ from core.prices.source import (
 from core.settings import PREFIX, SettingsError
 
 TRIED_AGAIN = "The day is tried again; if it lasts, use another price source."
+# "You have run over your hourly request allocation", "... your 500 symbol look up for this month", "Too Many Requests".
+LIMIT_IN_WORDS = re.compile(r"limit|allocation|quota|run over|exceed|too many|look ?up|throttl", re.IGNORECASE)
+REFUSAL_IN_WORDS = re.compile(
+    r"token|api ?key|credential|unauthori[sz]ed|not authori[sz]ed|forbidden|permission|subscription|access denied",
+    re.IGNORECASE,
+)
 _LONGEST_QUOTE = 160
+_LONGEST_TEXT = 1000
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
 _KEY = re.compile(r"[!-~]+", re.ASCII)
 
@@ -76,6 +84,17 @@ class ProviderErrors:
     def malformed(self, why: str) -> MalformedError:
         """The error for an answer that makes no sense."""
         return MalformedError(f"{self.source} answered nonsense: {why}.", TRIED_AGAIN)
+
+    def in_plain_text(self, body: bytes, why: str) -> PriceSourceError:
+        """The error for a body that is no JSON: a limit or a refusal that it tells in words, or else malformed."""
+        words = body[:_LONGEST_TEXT].decode(errors="replace").strip().strip('"')
+        # A web page may speak of anything.
+        if words and words[0] not in "<[{" and words.isprintable():
+            if LIMIT_IN_WORDS.search(words):
+                return self.rate_limited(self.said(words))
+            if REFUSAL_IN_WORDS.search(words):
+                return self.unauthorised(self.said(words))
+        return self.malformed(why)
 
     def unavailable(self, why: str) -> UnavailableError:
         """The error for a provider that cannot be reached, or fails on its side."""

@@ -48,6 +48,7 @@ class Close:
 class Answer:
     """What one source said to one question: dated closes per symbol it knows, and the symbols it does not know.
 
+    `failed` holds the error of each symbol that the source refuses, or sends nonsense for, while it answers for others.
     `is_complete` is False while closes may still be added, in a file say: what the answer lacks is then no evidence.
     `is_cached` says that no source was queried for it.
     """
@@ -56,6 +57,7 @@ class Answer:
     basis: Basis
     closes: Mapping[str, Mapping[date, Close]]
     unknown: frozenset[str] = frozenset()
+    failed: "Mapping[str, PriceSourceError]" = field(default_factory=dict)
     is_complete: bool = True
     is_cached: bool = field(default=False, compare=False)
 

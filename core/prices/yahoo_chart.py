@@ -21,6 +21,7 @@ from curl_cffi.requests.exceptions import RequestException
 from core.prices.http import LARGEST_BODY
 from core.prices.source import Close, PriceSourceError, is_price
 from core.prices.yahoo_transport import NoClosesError, Transport, YahooErrors
+from core.tickers import canonical_ticker
 from core.trading_calendar import EXCHANGE_ZONE
 
 
@@ -44,7 +45,7 @@ class YahooChart:
 
         Raises a `PriceSourceError`, at the latest after `within`.
         """
-        ticker = symbol.replace(".", "-")
+        ticker = canonical_ticker(symbol).replace(".", "-")
         self._transport.begin(ticker, within)
         # It would go on answering from memory, with failures too and with closes from before a split.
         yfinance.data.YfData.cache_get.cache_clear()

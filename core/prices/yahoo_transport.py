@@ -17,13 +17,20 @@ from curl_cffi.requests import Response, Session
 
 from core.prices.exact_json import parse_json
 from core.prices.http import LARGEST_BODY
-from core.prices.provider_errors import TRIED_AGAIN, ProviderErrors, retry_delay
+from core.prices.provider_errors import (
+    LIMIT_IN_WORDS,
+    REFUSAL_IN_WORDS,
+    TRIED_AGAIN,
+    ProviderErrors,
+    retry_delay,
+)
 from core.prices.source import MalformedError, UnauthorisedError
 from core.trading_calendar import EXCHANGE_ZONE
 
 _CHART = "/v8/finance/chart/"
 _COOKIE = "https://fc.yahoo.com"
 _CURRENCY = "USD"
+_DELISTED = "YHD"  # the exchange of what trades nowhere any more
 # Cookies and crumbs, which the chart service mostly does without: they may not use up a question's time.
 _COOKIE_PATIENCE_S = 5.0
 _REQUEST_DENIED = 999  # Yahoo's own status for whom it takes for a program
@@ -136,7 +143,7 @@ class Transport(Session[Response]):
             if b"Will be right back" in response.content:
                 raise self._errors.unavailable("it says that it is down") from exc
             why = f"no JSON for {self._ticker} (HTTP {status}): {self._errors.said(exc)}"
-            raise self._errors.malformed(why) from exc
+            raise self._errors.in_plain_text(response.content, why) from exc
         try:
             self._check_content(status, content)
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError) as exc:
@@ -145,7 +152,13 @@ class Transport(Session[Response]):
         self.refused, self.is_checked = None, True
 
     def _check_content(self, status: int, content: Any) -> None:
-        """Raises ValueError, and whatever else wrong shapes lead to."""
+        """Raises ValueError, and whatever else wrong shapes lead to; a PriceSourceError for a limit or a refusal."""
+        if isinstance(refusal := content.get("finance"), dict):
+            words = " ".join(map(str, refusal["error"].values()))
+            if LIMIT_IN_WORDS.search(words):
+                raise self._errors.rate_limited(self._errors.said(words))
+            if REFUSAL_IN_WORDS.search(words):
+                raise self._errors.unauthorised(self._errors.said(words))
         chart = content["chart"]
         if (error := chart["error"]) is not None:
             code, description = error["code"], str(error["description"])
@@ -160,11 +173,15 @@ class Transport(Session[Response]):
         meta = result["meta"]
         if meta["symbol"] != self._ticker:
             raise ValueError(f"an answer about {meta['symbol']}")
+        times, closes = result.get("timestamp"), result["indicators"]["quote"][0].get("close")
+        has_no_rows = times in (None, []) and closes in (None, [])
         currency, zone = meta["currency"], meta["exchangeTimezoneName"]
+        if has_no_rows and currency is None and meta["exchangeName"] == _DELISTED:
+            # A placeholder for a symbol that was delisted, or that there never was: no other listing.
+            raise NoClosesError(is_known=meta["firstTradeDate"] is not None)
         if (currency, zone) != (_CURRENCY, EXCHANGE_ZONE.key):
             raise self._errors.other_listing(self._ticker, currency, zone)
-        times, closes = result.get("timestamp"), result["indicators"]["quote"][0].get("close")
-        if times in (None, []) and closes in (None, []):
+        if has_no_rows:
             raise NoClosesError(is_known=True)
         _check_rows(times, closes)
 

@@ -25,6 +25,11 @@ where e.id < %(before)s
   and not exists (
       select from unnest(%(words)s::text[]) word
       where strpos(lower(concat_ws(' ', e.event_type, b.run_date, e.payload)), lower(word)) = 0
+        -- A share class is found by any spelling: BRK.B, BRK-B, BRK/B.
+        and not (
+            word ~ '^[A-Za-z][A-Za-z0-9]*[-./][A-Za-z0-9]*$'
+            and strpos(translate(lower(e.payload::text), '-/', '..'), translate(lower(word), '-/', '..')) > 0
+        )
   )
 order by e.id desc
 limit %(limit)s;

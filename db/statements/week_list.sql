@@ -78,12 +78,15 @@ with missed as materialized (
                     else 'backfilled'
                 end, word)
             or starts_with(to_char(b.run_date, 'YYYY-MM-DD'), word)
-            or starts_with(lower(b.benchmark_symbol), word)
+            or starts_with(translate(lower(b.benchmark_symbol), '-/', '..'), translate(word, '-/', '..'))
             or exists (
                 select
                 from picks p
                 where p.batch_id = b.id
-                  and (starts_with(lower(p.ticker), word) or strpos(lower(p.reasoning), word) > 0)
+                  and (
+                      starts_with(translate(lower(p.ticker), '-/', '..'), translate(word, '-/', '..'))
+                      or strpos(lower(p.reasoning), word) > 0
+                  )
             )
         )
     ))

@@ -110,3 +110,19 @@ def test_a_close_is_the_same_up_to_a_ten_thousandth() -> None:
 def test_more_than_twelve_decimals_are_rounded_once() -> None:
     assert str(metrics.stored_price(Decimal("1.5"))) == "1.5"
     assert str(metrics.stored_price(Decimal("1.0000000000005"))) == "1.000000000000"
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 6), (1, 30), (2, 3), (4, 3), (5, 7)])
+def test_a_position_that_did_not_move_through_a_split_returns_nothing(old: int, new: int) -> None:
+    """`old` new shares stand for `new` old ones, and the factor is known to 12 decimals."""
+    factor = metrics.rounded(metrics.CONTEXT.divide(Decimal(old), Decimal(new)))
+    baseline = Decimal("1.0000")
+    close = metrics.CONTEXT.multiply(baseline, Decimal(new))
+    baseline = metrics.CONTEXT.multiply(baseline, Decimal(old))
+    price = metrics.current_price(baseline, baseline, close, factor)
+    assert metrics.return_pct(baseline, price) == 0
+
+
+def test_a_factor_that_is_no_simple_ratio_multiplies_as_it_is() -> None:
+    one, factor = Decimal(1), Decimal("0.123456789012")
+    assert metrics.current_price(one, one, Decimal(3), factor) == Decimal("0.370370367036")

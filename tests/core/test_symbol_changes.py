@@ -32,6 +32,8 @@ def test_a_file_of_changes() -> None:
         ("FB,META,2022-06-09\nfb,METB,2022-06-09", 3, "a second change of 'FB' on 2022-06-09"),
         ("FB,FB,2022-06-09", 2, "its own successor"),
         ("FB,fb,2022-06-09", 2, "its own successor"),
+        ("BRK-B,BRK.B,2022-06-09", 2, "its own successor"),
+        ("BRK-B,X,2022-06-09\nBRK/B,Y,2022-06-09", 3, "a second change of 'BRK.B' on 2022-06-09"),
         ("FB,META,9.6.2022", 2, "9.6.2022"),
         ("FB,META,2022-02-30", 2, "2022-02-30"),
         ("F B,META,2022-06-09", 2, "F B"),

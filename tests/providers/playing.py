@@ -90,7 +90,7 @@ def alpaca(played: Played, request: Request) -> bytes:
     """`/v2/stocks/bars`: bars adjusted for the splits that are known now, paged."""
     query, asked_at = request.query, int(request.query.get("page_token", "0"))
     first, last = (datetime.fromisoformat(query[name]) for name in ("start", "end"))
-    assert query["adjustment"] == "split"
+    assert query["adjustment"] == "split,spin-off"
     bars = [
         (symbol, day, close)
         for symbol in query["symbols"].split(",")

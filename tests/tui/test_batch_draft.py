@@ -141,3 +141,10 @@ def test_what_keeps_a_week_from_being_written_is_said() -> None:
     assert outlook_at(before, standing=broken).words.endswith("nor staged: picks.csv, line 3: not CSV")
     there = outlook_at(before, standing=WeekStanding(MONDAY, has_batch=False, is_staged=True))
     assert there.words.endswith("Replaces the picks staged already.")
+
+
+@pytest.mark.parametrize(("one", "other"), [("BRK.B", "brk-b"), ("BRK/B", "BRK.B"), ("brk-b", " BRK/B ")])
+def test_the_form_knows_one_share_in_two_spellings(one: str, other: str) -> None:
+    drafts = [replace(PICKS[0], ticker=one), replace(PICKS[1], ticker=other), PICKS[2]]
+    assert problems_of(drafts, "SPY") == (None, Problem("ticker", "picked twice"), None)
+    assert problems_of(drafts[:1], other.strip().upper()) == (Problem("ticker", "the benchmark cannot be picked"),)

@@ -9,6 +9,7 @@ from core.moves import Move
 from core.operators import operator_name
 from core.services import Access, open_services
 from core.settings_layers import LoadedSettings
+from core.tickers import canonical_ticker
 from tui.output import print_json, print_line
 from tui.shell.operating import tell_pause
 
@@ -18,8 +19,8 @@ async def accept_(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     access = Access.READ if args.dry_run else Access.WRITE
     async with open_services(loaded.settings, access, with_sources=False) as services:
         waiting = await doubtful_moves(services, args.run_date)
-        chosen = [move for move in waiting if not args.symbols or move.symbol in args.symbols]
-        if unknown := sorted(set(args.symbols) - {move.symbol for move in waiting}):
+        chosen = [move for move in waiting if not args.symbols or canonical_ticker(move.symbol) in args.symbols]
+        if unknown := sorted(set(args.symbols) - {canonical_ticker(move.symbol) for move in waiting}):
             raise NotPossibleError(
                 f"No move of {', '.join(unknown)} waits for a word in the batch of {args.run_date}.",
                 f"alpha-monday accept {args.run_date} --dry-run lists those that do.",

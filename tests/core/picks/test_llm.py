@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -36,7 +36,8 @@ from core.picks.source import (
     PicksUnavailableError,
 )
 from core.plugins import MissingExtraError, MissingSettingError
-from core.prices.source import Close, RateLimitedError
+from core.prices.fallback import FirstAnswer
+from core.prices.source import Answer, Close, MalformedError, RateLimitedError, UnauthorisedError
 from core.settings import SettingsError
 from core.trading_calendar import TradingCalendar
 from db.errors import AlphaMondayError
@@ -510,3 +511,59 @@ def _valid_or_refused(provider: Loopback) -> None:
     if account is not None:
         assert "\0" not in "".join(account.answers)
         "".join(account.answers).encode()
+
+
+async def test_a_ticker_that_the_source_refuses_is_replaced(provider: Loopback, prices: ScriptedPrices) -> None:
+    """One bad ticker is the model's to replace; it is no outage."""
+    bad = answer_of([["BAD", "BUY", "Strong."], *PICKED[1:]])
+    refusal = UnauthorisedError("scripted refuses BAD.", "Correct it.")
+
+    class Refusing(ScriptedPrices):
+        async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+            wanted = list(symbols)
+            answer = await super().closes(wanted, first, last)
+            return replace(answer, failed={"BAD": refusal} if "BAD" in wanted else {})
+
+    provider.answer = lambda _: json_reply(completion(bad if len(provider.requests) == 1 else GOOD))
+    drafts = await source(provider, Refusing(prices.closes_by_symbol)).picks(MONDAY)
+    assert [draft.ticker for draft in drafts] == ["AAPL", "BRK.B", "XOM"]
+    assert "No close on 2024-01-05 is known of: BAD" in json.dumps(asked(provider.requests[-1]))
+
+
+async def test_a_malformed_ticker_is_replaced(provider: Loopback, prices: ScriptedPrices) -> None:
+    bad = answer_of([["BAD", "BUY", "Strong."], *PICKED[1:]])
+
+    class Malformed(ScriptedPrices):
+        async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+            if "BAD" in (wanted := list(symbols)):
+                raise MalformedError("nonsense about BAD", "Wait.")
+            return await super().closes(wanted, first, last)
+
+    chain = FirstAnswer([Malformed(prices.closes_by_symbol)], "SPY")
+    provider.answer = lambda _: json_reply(completion(bad if len(provider.requests) == 1 else GOOD))
+    picks = LlmPicks(MODEL, KEY, Market(chain, CALENDAR, "SPY"), address=f"{provider.url}/v1")
+    assert [draft.ticker for draft in await picks.picks(MONDAY)] == ["AAPL", "BRK.B", "XOM"]
+
+
+async def test_a_benchmark_that_the_source_refuses_is_no_fault_of_the_model(
+    provider: Loopback, prices: ScriptedPrices
+) -> None:
+    class Refusing(ScriptedPrices):
+        async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+            answer = await super().closes(symbols, first, last)
+            closes = {symbol: found for symbol, found in answer.closes.items() if symbol != "SPY"}
+            return replace(
+                answer, closes=closes, failed={"SPY": UnauthorisedError("scripted refuses SPY.", "Correct it.")}
+            )
+
+    with pytest.raises(PicksUnavailableError, match="scripted refuses SPY"):
+        await source(provider, Refusing(prices.closes_by_symbol)).picks(MONDAY)
+    assert not provider.requests
+
+
+async def test_one_share_in_two_spellings_is_sent_back(provider: Loopback, prices: ScriptedPrices) -> None:
+    twice = answer_of([["BRK.B", "BUY", "Cheap."], ["BRK-B", "SELL", "Dear."], PICKED[0]])
+    provider.answer = lambda _: json_reply(completion(twice if len(provider.requests) == 1 else GOOD))
+    await source(provider, prices).picks(MONDAY)
+    assert len(provider.requests) == 2
+    assert "BRK.B is picked twice" in json.dumps(asked(provider.requests[-1]))

@@ -18,7 +18,15 @@ from core.price_history import History
 from core.prices.csv_file import CsvPrices
 from core.prices.day_cache import DayCache
 from core.prices.fallback import FirstAnswer
-from core.prices.source import Answer, Basis, Close, PriceSource, RateLimitedError
+from core.prices.source import (
+    Answer,
+    Basis,
+    Close,
+    PriceSource,
+    PriceSourceError,
+    RateLimitedError,
+    UnauthorisedError,
+)
 from core.trading_calendar import TradingCalendar
 from db.records import Action
 from tests.fakes import FixedClock, exchange
@@ -299,9 +307,9 @@ def test_a_single_wrong_close_excludes_a_member_only_where_it_is_ranked_by_it(at
     assert ("X" in excluded) is is_excluded
 
 
-async def test_a_number_that_is_no_price_is_unavailable(tmp_path: Path) -> None:
-    closes = FOUR | {"T": {**FOUR["T"], CLOSURE: Close(Decimal("NaN"))}}
-    with pytest.raises(PicksUnavailableError, match="T on "):
+async def test_a_benchmark_with_a_number_that_is_no_price_is_unavailable(tmp_path: Path) -> None:
+    closes = FOUR | {"SPY": {**FOUR["SPY"], CLOSURE: Close(Decimal("NaN"))}}
+    with pytest.raises(PicksUnavailableError, match="SPY on "):
         await source(tmp_path, UNIVERSE, KnownPrices(closes)).picks(MONDAY)
 
 
@@ -370,3 +378,53 @@ async def test_real_closes_rank_as_counted_by_hand_in_the_file(tmp_path: Path, r
     percent = ((growth[order[0]] - 1) * 100).quantize(Decimal("0.01"))
     assert f"Momentum {percent:+f} %, rank 1 of {len(order)}:" in drafts[0].reasoning
     assert ("GM (" in drafts[0].reasoning) == (run_date.year == 2011)
+
+
+class Refusing(KnownPrices):
+    """A price source that answers for all symbols but some, each with an error of its own."""
+
+    def __init__(self, closes: Mapping[str, Mapping[date, Close]], failed: Mapping[str, PriceSourceError]) -> None:
+        super().__init__(closes)
+        self.failed = failed
+
+    async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+        wanted = list(symbols)
+        answer = await super().closes([symbol for symbol in wanted if symbol not in self.failed], first, last)
+        return replace(answer, failed={name: error for name, error in self.failed.items() if name in wanted})
+
+
+async def test_a_ticker_that_is_refused_is_excluded_and_named(tmp_path: Path) -> None:
+    """The others are ranked, over a closure that the calendar does not know, too."""
+    closure = WINDOW[100]
+    closed = {name: {day: c for day, c in closes.items() if day != closure} for name, closes in FOUR.items()}
+    prices = Refusing(closed, {"BAD": UnauthorisedError("known refuses BAD to this account.", "Correct it.")})
+    drafts = await source(tmp_path, f"{UNIVERSE}BAD\n", prices).picks(MONDAY)
+    assert {draft.ticker for draft in drafts} == {"ZEN", "AAPL", "GM"}
+    assert "Excluded: BAD (known refuses BAD to this account.)." in drafts[0].reasoning
+
+
+async def test_a_ticker_with_a_number_that_is_no_price_is_excluded_and_named(tmp_path: Path) -> None:
+    bad = {day: replace(close, split_factor=Decimal("NaN")) for day, close in FOUR["T"].items()}
+    drafts = await source(tmp_path, f"{UNIVERSE}BAD\n", KnownPrices({**FOUR, "BAD": bad})).picks(MONDAY)
+    assert {draft.ticker for draft in drafts} == {"ZEN", "AAPL", "GM"}
+    assert "BAD (known gave a number for BAD" in drafts[0].reasoning
+    bad = {day: replace(close, price=Decimal(-1)) for day, close in FOUR["T"].items()}
+    drafts = await source(tmp_path, f"{UNIVERSE}BAD\n", KnownPrices({**FOUR, "BAD": bad})).picks(MONDAY)
+    assert "BAD (known gave a number for BAD" in drafts[0].reasoning
+
+
+@pytest.mark.parametrize("failing", [("SPY",), ("AAPL", "GM")])
+async def test_what_fails_for_the_benchmark_or_for_too_many_is_an_outage(
+    tmp_path: Path, failing: tuple[str, ...]
+) -> None:
+    error = UnauthorisedError("known refuses it.", "Correct it.")
+    with pytest.raises(PicksUnavailableError, match="known refuses it"):
+        await source(tmp_path, UNIVERSE, Refusing(FOUR, dict.fromkeys(failing, error))).picks(MONDAY)
+
+
+async def test_the_benchmark_is_left_out_in_any_spelling(tmp_path: Path) -> None:
+    path = tmp_path / "universe.csv"
+    path.write_text("ticker\nZEN\nbrk-b\nGM\nT\n")
+    prices = KnownPrices({**FOUR, "BRK.B": series("1", "99")})
+    drafts = await MomentumPicks(path, prices, CALENDAR, "BRK/B").picks(MONDAY)
+    assert {draft.ticker for draft in drafts} == {"ZEN", "GM", "T"}

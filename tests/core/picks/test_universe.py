@@ -49,3 +49,10 @@ def test_a_fault_names_file_line_and_value(row: str, found: str) -> None:
         parse_universe(f"ticker,from,to\nGM,2020-01-01,2020-01-31\n{row}\n", "u.csv")
     assert caught.value.message.startswith("u.csv, line 3: ")
     assert found in caught.value.message
+
+
+@pytest.mark.parametrize(("one", "other"), [("BRK.B", "BRK-B"), ("brk/b", "BRK.B")])
+def test_one_share_in_two_spellings_belongs_once(one: str, other: str) -> None:
+    assert parse_universe(f"ticker\n{one}\nT\n", "u.csv").members(date(2020, 1, 1)) == {"BRK.B", "T"}
+    with pytest.raises(FileError, match=r"line 3: 'BRK\.B' belongs twice on the same day"):
+        parse_universe(f"ticker\n{one}\n{other}\n", "u.csv")

@@ -127,7 +127,7 @@ async def test_what_is_asked_for(provider: Loopback) -> None:
         "timeframe": "1Day",
         "start": "2024-01-02T05:00:00Z",
         "end": "2024-01-06T04:59:59Z",
-        "adjustment": "split",
+        "adjustment": "split,spin-off",
         "asof": "-",
         "feed": "sip",
         "limit": "10000",
@@ -310,3 +310,12 @@ def test_an_address_that_holds_more_than_an_address_is_refused(address: str) -> 
 def test_whatever_is_to_be_waited_for_is_bounded(after: str, reset: str) -> None:
     wait = _wait_asked_for({"Retry-After": after, "X-RateLimit-Reset": reset}, NOW)
     assert wait is None or timedelta(0) <= wait <= timedelta(days=1)
+
+
+async def test_a_class_is_asked_for_as_alpaca_spells_it(provider: Loopback) -> None:
+    content = {"bars": bars("BRK.B", d3=1.5), "next_page_token": None}
+    provider.answer = lambda _: reply(200, json.dumps(content).encode())
+    answer = await source_at(provider).closes(["BRK/B", "BRK-B", "BRK.B"], FIRST, LAST)
+    assert answer.closes.keys() == {"BRK.B", "BRK-B", "BRK/B"}
+    assert answer.unknown == frozenset()
+    assert [request.query["symbols"] for request in provider.requests] == ["BRK.B"]

@@ -1,12 +1,14 @@
 """A chain as one source: the first answer is taken whole, and the first error is told when there is none."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from core.prices.fallback import FirstAnswer
-from core.prices.source import Basis, Close, MalformedError, UnavailableError
+from core.prices.source import Answer, Basis, Close, MalformedError, UnauthorisedError, UnavailableError
 from tests.fakes import ScriptedPrices
 
 DAY = date(2020, 1, 6)
@@ -54,3 +56,31 @@ def test_what_a_chain_says_of_itself() -> None:
     assert (chain.name, chain.basis, chain.settle_delay) == ("a,b", Basis.PRICE, timedelta(hours=4))
     with pytest.raises(ValueError, match="no sources"):
         FirstAnswer([])
+
+
+async def test_a_symbol_that_one_source_refuses_is_looked_for_in_the_next() -> None:
+    class Refusing(ScriptedPrices):
+        async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+            answer = await super().closes(symbols, first, last)
+            return replace(answer, failed={"ZZZ": UnauthorisedError("not ZZZ", "ask for another")})
+
+    refusing, second = Refusing({"SPY": {DAY: Close(Decimal(1))}}, name="first"), source("second")
+    assert (await FirstAnswer([refusing, second]).closes(["SPY", "ZZZ"], DAY, DAY)).source == "second"
+    answer = await FirstAnswer([refusing]).closes(["SPY", "ZZZ"], DAY, DAY)
+    assert answer.failed.keys() == {"ZZZ"}
+    assert answer.closes.keys() == {"SPY"}
+    down = source("down", UnavailableError("down", "wait"))
+    assert (await FirstAnswer([refusing, down]).closes(["SPY", "ZZZ"], DAY, DAY)).failed.keys() == {"ZZZ"}
+
+
+async def test_one_malformed_symbol_leaves_the_others_their_closes() -> None:
+    class Malformed(ScriptedPrices):
+        async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
+            if "ZZZ" in (wanted := list(symbols)):
+                raise MalformedError("nonsense about ZZZ", "wait")
+            return await super().closes(wanted, first, last)
+
+    odd = Malformed({"SPY": {DAY: Close(Decimal(1))}, "AAA": {DAY: Close(Decimal(2))}})
+    answer = await FirstAnswer([odd], "SPY").closes(["AAA", "SPY", "ZZZ"], DAY, DAY)
+    assert answer.closes.keys() == {"AAA", "SPY"}
+    assert answer.failed["ZZZ"].message == "nonsense about ZZZ"

@@ -29,6 +29,7 @@ from core.prices.source import (
     PriceSource,
     PriceSourceError,
     RateLimitedError,
+    UnauthorisedError,
     UnavailableError,
     is_price,
 )
@@ -291,3 +292,35 @@ def test_a_ticker_that_sounds_like_a_limit() -> None:
 def test_only_the_choice_of_a_source_over_http_imports_the_client() -> None:
     code = "import sys, core.services, core.setup, core.prices.csv_file; print('httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split() == [b"False"]
+
+
+async def test_a_refusal_of_one_ticker_is_its_own(provider: Loopback) -> None:
+    def answer(request: Request) -> bytes:
+        if "/BAD/" in request.path:
+            return json_reply({"detail": f"You do not have permission to access BAD, {KEY}"}, 403)
+        if "/WEB/" in request.path:
+            return reply(403, b"<html>403 Forbidden</html>")
+        return json_reply([ROW])
+
+    provider.answer = answer
+    answered = await TiingoPrices(KEY, provider.url).closes(["BAD", "SPY", "WEB"], FIRST, LAST)
+    assert answered.closes.keys() == {"SPY"}
+    assert answered.unknown == frozenset()
+    assert {symbol: error.code for symbol, error in answered.failed.items()} == dict.fromkeys(
+        ["BAD", "WEB"], "unauthorised"
+    )
+    assert all(symbol in error.message for symbol, error in answered.failed.items())
+    assert not any(KEY in error.message for error in answered.failed.values())
+
+
+async def test_a_key_that_is_refused_for_every_ticker_fails_all(provider: Loopback) -> None:
+    provider.answer = lambda _: reply(403, b"")
+    with pytest.raises(UnauthorisedError):
+        await TiingoPrices(KEY, provider.url).closes(["AAA", "SPY"], FIRST, LAST)
+
+
+@pytest.mark.parametrize("spelled", ["BRK.B", "BRK-B", "BRK/B"])
+async def test_a_class_is_asked_for_as_tiingo_spells_it(provider: Loopback, spelled: str) -> None:
+    provider.answer = lambda _: json_reply([ROW])
+    assert (await TiingoPrices(KEY, provider.url).closes([spelled], FIRST, LAST)).closes.keys() == {spelled}
+    assert [request.path for request in provider.requests] == ["/tiingo/daily/BRK-B/prices"]
