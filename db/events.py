@@ -13,6 +13,7 @@ from db.database import CHANNEL
 from db.records import Event, LoggedEvent
 from db.rows import RUN_DATE_PATH, json_object, record_row
 from db.statements import load
+from db.text import actions_and_others
 
 _SQL = load("events")
 _NOTIFICATION_BYTES = 7000
@@ -157,11 +158,13 @@ async def page(
     """At most `limit` events with an id before `cursor` and greater than `after`, newest first.
 
     Each word of `text` occurs in the event's type or its payload as JSON text, literally but for the case of its
-    letters, which is judged by the database's locale.
+    letters, which is judged by the database's locale. BUY and SELL are the action of a pick in the event's batch; a
+    word that begins a ticker of that batch is then one with that action.
     """
     words = text.split()
     if not all(map(_can_be_stored, words)):
         return []
+    actions, words = actions_and_others(words)
     async with connection.cursor(row_factory=record_row(LoggedEvent, payload=json_object)) as rows:
         await rows.execute(
             _SQL["page"],
@@ -172,6 +175,7 @@ async def page(
                 "event_type": event_type and event_type.value,
                 "batch_id": batch_id,
                 "words": words,
+                "actions": actions,
                 "run_date_path": RUN_DATE_PATH,
             },
         )
