@@ -1,8 +1,8 @@
 """Keys in turn: each is let through once everything that the keys before it set going has come to rest."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,8 +16,10 @@ from textual.worker import Worker, WorkerError
 
 from tui.commands import CommandSet, Scope
 
-# A frozen database or a slow provider must not take the keyboard away: after this, keys go where they would anyway.
+# A slow provider or a frozen database must not take the keyboard away: after this, keys go where they would anyway.
 PATIENCE_S = 2.0
+# The same for what only reads: no key may be seen to hesitate where a database does not answer.
+PATIENCE_WITH_READING_S = 0.3
 # What is awaited here ends by opening or closing a screen, or by changing what Enter does in it.
 OPENS_OR_CLOSES = frozenset(
     {"asking", "doubts", "exporting", "filling", "giving out", "saving", "taking", "trying", "writing"}
@@ -125,22 +127,21 @@ class TypeAhead:
         if screen is None:
             return [self._app]
         focused = screen.focused
-        inside: list[DOMNode] = [node for node in focused.ancestors_with_self] if focused is not None else []
+        inside: list[DOMNode] = list(focused.ancestors_with_self) if focused is not None else []
         nodes = dict.fromkeys([*inside, *reversed(self._app.screen_stack), self._app])
         return [self._app, *nodes]
 
     # The answers
 
     def _is_awaited(self, worker: Worker[Any], event: events.Event) -> bool:
-        if worker.is_finished or self._is_key_of(event, "cancel") or self._patience_with(worker) <= 0:
+        if worker.is_finished or self._is_key_of(event, "cancel"):
             return False
-        if worker.group in OPENS_OR_CLOSES:
-            return True
-        if worker.node is not self._screen() or worker.group in SHOWN_ASIDE or self._is_typing(event):
-            return False
-        return worker.group != PREVIEW or not self._is_key_of(
-            event, *(each.id for each in self._commands().of_scopes(Scope.LIST))
-        )
+        if worker.group not in OPENS_OR_CLOSES:
+            if worker.node is not self._screen() or worker.group in SHOWN_ASIDE or self._is_typing(event):
+                return False
+            if worker.group == PREVIEW and self._is_key_of(event, *self._moves()):
+                return False
+        return self._patience_with(worker) > 0
 
     def _is_typing(self, event: events.Event) -> bool:
         """Whether `event` changes a text or goes to the next field, which no answer has a part in."""
@@ -149,6 +150,9 @@ class TypeAhead:
         if isinstance(event, events.Key):
             return event.is_printable or event.key in _EDITS
         return isinstance(event, events.Paste)
+
+    def _moves(self) -> Iterable[str]:
+        return (each.id for each in self._commands().of_scopes(Scope.LIST))
 
     def _is_key_of(self, event: events.Event, *command_ids: str) -> bool:
         return isinstance(event, events.Key) and event.key in self._keys_of(command_ids)
@@ -160,7 +164,8 @@ class TypeAhead:
     def _patience_with(self, worker: Worker[Any]) -> float:
         """For how many seconds keys still wait for it; in all, not each key."""
         now = asyncio.get_running_loop().time()
-        return self._awaited_since.setdefault(worker, now) + PATIENCE_S - now
+        patience = PATIENCE_S if worker.group in OPENS_OR_CLOSES else PATIENCE_WITH_READING_S
+        return self._awaited_since.setdefault(worker, now) + patience - now
 
     def _end_of(self, worker: Worker[Any]) -> "asyncio.Task[None]":
         """A task that ends when `worker` does; cancelling it would cancel the worker, so nobody does."""
@@ -170,7 +175,5 @@ class TypeAhead:
 
 
 async def _end(worker: Worker[Any]) -> None:
-    try:
+    with suppress(WorkerError):  # it failed or was stopped, which whoever started it tells
         await worker.wait()
-    except WorkerError:
-        pass  # it failed or was stopped, which whoever started it tells

@@ -354,10 +354,14 @@ async def test_a_sold_ticker_is_found_and_no_sell_off_in_a_reasoning(world: Worl
     with psycopg.connect(as_superuser(world.conninfo)) as connection:
         connection.execute("set session_replication_role = replica")
         for n, pick in enumerate(picks):
-            batch = f"(select id from batches where run_date = '{FIRST + n * WEEK}')"
-            connection.execute(f"update picks set action = 'BUY' where batch_id = {batch}")  # noqa: S608
-            statement = f"update picks set action = %s, ticker = %s, reasoning = %s where batch_id = {batch}"  # noqa: S608
-            connection.execute(f"{statement} and ticker = 'AAA'", pick)
+            [batch] = (
+                connection.execute("select id from batches where run_date = %s", (FIRST + n * WEEK,)).fetchone() or ()
+            )
+            connection.execute("update picks set action = 'BUY' where batch_id = %s", (batch,))
+            connection.execute(
+                "update picks set action = %s, ticker = %s, reasoning = %s where batch_id = %s and ticker = 'AAA'",
+                (*pick, batch),
+            )
     async with world.services() as services:
         found = {run_date_of(row) for row in (await week_page(services, WeekQuery(words))).rows}
     assert found - {FIRST + 3 * WEEK} == {FIRST + WEEK}  # the word may stand in the reasoning of a sold share, too

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ def read(*pieces: str) -> list[str]:
 def cut(text: str, places: Sequence[int]) -> list[str]:
     """`text` in pieces."""
     bounds = [0, *sorted({place % (len(text) + 1) for place in places}), len(text)]
-    return [piece for first, last in zip(bounds, bounds[1:], strict=False) if (piece := text[first:last])]
+    return [piece for first, last in pairwise(bounds) if (piece := text[first:last])]
 
 
 @given(HARD | st.text(), st.lists(st.integers(min_value=0), max_size=8))
@@ -86,7 +87,7 @@ def test_a_lone_escape_is_a_key_and_takes_no_bracket_with_it() -> None:
 
 def test_a_paste_without_an_end_is_text_and_gives_the_keyboard_back(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(terminal_input.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     parser = PasteParser()
     assert [*parser.feed(f"{START}abc\x1b[2"), *parser.tick()] == []
     now += terminal_input.PASTE_STALLS_S - 0.1

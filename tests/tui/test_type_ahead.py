@@ -1,21 +1,16 @@
 """Type-ahead: a burst of keys does what the same keys do one by one, whatever opens, closes or is asked in between."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from typing import Any
 
-import pytest
 from textual import events
 from textual.app import App
-from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from core.settings import Settings
-from tests.tui.driving import app_for, has_arrived, home, running, until
+from tests.tui.driving import app_for, running, until
 from tui.screens.new_batch import NewBatchScreen
-from tui.widgets.filter_line import FilterLine
 from tui.widgets.pick_form import ActionToggle, PickForm
-from tui.widgets.table import Table
 
 
 def burst(app: App[Any], keys: Iterable[str]) -> None:
@@ -35,10 +30,14 @@ def picks_typed(app: App[Any]) -> list[tuple[str, str, str]]:
 
 async def test_a_form_is_filled_in_by_a_burst_from_the_key_on_that_opens_it(settings: Settings) -> None:
     async with running(app_for(settings)) as pilot:
-        burst(pilot.app, ["n", *"gs", "tab", "tab", *"why", "enter", *"ko", "enter", "s", "enter", *"dear", "enter", "x"])
+        burst(
+            pilot.app, ["n", *"gs", "tab", "tab", *"why", "enter", *"ko", "enter", "s", "enter", *"dear", "enter", "x"]
+        )
         await until(
             pilot,
-            lambda: isinstance(pilot.app.screen, NewBatchScreen)
-            and picks_typed(pilot.app) == [("GS", "BUY", "why"), ("KO", "SELL", "dear"), ("X", "BUY", "")],
+            lambda: (
+                isinstance(pilot.app.screen, NewBatchScreen)
+                and picks_typed(pilot.app) == [("GS", "BUY", "why"), ("KO", "SELL", "dear"), ("X", "BUY", "")]
+            ),
             "every key in its field",
         )
