@@ -45,6 +45,7 @@ class TypeAhead:
         self._app = app
         self._commands = commands
         self._waiting: asyncio.Queue[events.Event] = asyncio.Queue()
+        self._next: events.Event | None = None
         self._let_through: events.Event | None = None
         self._ready: Screen[Any] | None = None
         self._awaited_since: WeakKeyDictionary[Worker[Any], float] = WeakKeyDictionary()
@@ -64,12 +65,17 @@ class TypeAhead:
         self._waiting.put_nowait(event)
         return False
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all that was typed has gone to where it belongs."""
+        return self._waiting.empty() and self._next is None and self._let_through is None
+
     async def let_through(self) -> None:
         """Lets through whatever is typed, one after another, for as long as the app runs."""
         while True:
-            event = await self._waiting.get()
+            self._next = event = await self._waiting.get()
             await self._wait_for_turn(event)
-            self._let_through = event
+            self._next, self._let_through = None, event
             self._app.post_message(event)
 
     async def _wait_for_turn(self, event: events.Event) -> None:
