@@ -13,7 +13,7 @@ from core.staging import StagedWeek as StagedWeek  # one of the rows, for whoeve
 from core.staging import StagingError, weeks_in_file, without_opened
 from core.tickers import canonical_ticker
 from db import batches, week_list
-from db.records import WeekKey
+from db.records import WeekKey, actions_and_others
 
 WORDS_LIMIT = 1_000
 _DAY_ZERO = date(1900, 1, 1)  # as in week_list.sql
@@ -36,8 +36,9 @@ class WeekQuery:
 
     Every word of `words` must match, in whatever case and literally: the beginning of a ticker or of the benchmark (in
     any spelling of its class), a state (active, completed or done, failed, missed, staged, waiting, live, late,
-    backfilled) or an ISO date, or a piece of a reasoning. Of longer text than 1,000 characters the rest is not looked
-    at.
+    backfilled) or an ISO date, or a piece of a reasoning. BUY and SELL mean a pick's action: the other words are then
+    looked for in the tickers and reasonings of those picks alone. Of longer text than 1,000 characters the rest is not
+    looked at.
     """
 
     words: str = ""
@@ -164,13 +165,15 @@ def _staged_value(week: StagedWeek, sort: WeekSort) -> Decimal | None:
 
 
 def _is_wanted(week: StagedWeek, words: Sequence[str], benchmark: str) -> bool:
-    states, tickers = ("staged", week.run_date.isoformat()), (benchmark, *(draft.ticker for draft in week.drafts))
-    pieces = [draft.reasoning.lower() for draft in week.drafts]
-    return all(
+    actions, others = actions_and_others(words)
+    picks = [draft for draft in week.drafts if not actions or draft.action in actions]
+    states, tickers = ("staged", week.run_date.isoformat()), (benchmark, *(pick.ticker for pick in picks))
+    pieces = [pick.reasoning.lower() for pick in picks]
+    return set(actions) <= {pick.action for pick in picks} and all(
         any(text.startswith(word) for text in states)
         or any(canonical_ticker(ticker.lower()).startswith(canonical_ticker(word)) for ticker in tickers)
         or any(word in text for text in pieces)
-        for word in (word.lower() for word in words)
+        for word in (word.lower() for word in others)
     )
 
 

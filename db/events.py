@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from db.database import CHANNEL, SCHEDULE_CHANGED
-from db.records import Event, LoggedEvent
+from db.records import Event, LoggedEvent, actions_and_others
 from db.rows import RUN_DATE_PATH, json_object, record_row
 from db.statements import load
 
@@ -162,11 +162,14 @@ async def page(
     """At most `limit` events with an id before `cursor` and greater than `after`, newest first.
 
     Each word of `text` occurs in the event's type or its payload as JSON text, literally but for the case of its
-    letters, which is judged by the database's locale, and the mark before a share class (BRK.B, BRK-B, BRK/B).
+    letters, which is judged by the database's locale, and the mark before a share class (BRK.B, BRK-B, BRK/B). BUY and
+    SELL are the action of a pick in the event's batch; a word that begins a ticker of that batch is then one with that
+    action.
     """
     words = text.split()
     if not all(map(_can_be_stored, words)):
         return []
+    actions, words = actions_and_others(words)
     async with connection.cursor(row_factory=record_row(LoggedEvent, payload=json_object)) as rows:
         await rows.execute(
             _SQL["page"],
@@ -177,6 +180,7 @@ async def page(
                 "event_type": event_type and event_type.value,
                 "batch_id": batch_id,
                 "words": words,
+                "actions": actions,
                 "run_date_path": RUN_DATE_PATH,
             },
         )

@@ -1,6 +1,6 @@
 """The rows, as frozen dataclasses: the tables are the source of truth, so their shapes live here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +24,18 @@ class Action(StrEnum):
 
     BUY = "BUY"
     SELL = "SELL"
+
+
+def actions_and_others(words: Iterable[str]) -> tuple[list[Action], list[str]]:
+    """The actions among the words of a filter, which are BUY and SELL in any case, and the other words."""
+    actions: list[Action] = []
+    others: list[str] = []
+    for word in words:
+        if word.upper() in set(Action):
+            actions.append(Action(word.upper()))
+        else:
+            others.append(word)
+    return actions, others
 
 
 class CheckpointStatus(StrEnum):

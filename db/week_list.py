@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from db.records import WeekKey
+from db.records import WeekKey, actions_and_others
 from db.rows import RUN_DATE_PATH, record_row
 from db.statements import load
 
@@ -18,6 +18,8 @@ _SQL = load("week_list")
 @dataclass(frozen=True, slots=True)
 class Matching:
     """Which weeks are wanted: those that match every word, a piece of text each, none of them a pattern.
+
+    BUY and SELL are a pick's action; what else is looked for in a pick is then looked for in those of that action.
 
     `open_until` (a clock time in the zone `zone`) tells how a batch came to be; `staged` are Mondays that are no
     longer shown as missed.
@@ -48,11 +50,13 @@ async def page(
 ) -> list[WeekKey]:
     """At most `limit` weeks that follow the value and run date of `cursor`; None asks for the first."""
     value, run_date = cursor or (None, None)
+    actions, words = actions_and_others(matching.words)
     async with connection.cursor(row_factory=record_row(WeekKey)) as rows:
         await rows.execute(
             _SQL["page"],
             {
-                "words": list(matching.words),
+                "words": words,
+                "actions": actions,
                 "open_until": matching.open_until,
                 "zone": matching.zone,
                 "staged": list(matching.staged),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
 from rich.text import Text
-from textual import work
+from textual import events, work
 from textual.binding import BindingType
 from textual.screen import Screen
 
@@ -39,6 +39,8 @@ from tui.session import Opener, Opening, Pauses, Prepare, Session
 from tui.status import Link, Source, Status
 from tui.streams import has_colour
 from tui.surroundings import Changing
+from tui.terminal_input import TerminalDriver
+from tui.type_ahead import TypeAhead
 from tui.watching import WatchingApp
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ class AlphaMondayApp(WatchingApp):
         operator's own by command id; `log_file` is named when the screen fails.
         """
         # Without colour the terminal's own two are kept, not a scale of grey that may come out dark on dark.
-        super().__init__(ansi_color=None if has_colour(os.environ) else True)
+        super().__init__(TerminalDriver, ansi_color=None if has_colour(os.environ) else True)
         self.settings = settings
         self.layers = layers
         self.clock = clock or SystemClock()
@@ -121,6 +123,7 @@ class AlphaMondayApp(WatchingApp):
         self.on_ended: Callable[[], None] = lambda: None
         self.commands: CommandSet = command_list.COMMANDS.with_keys(keymap or {})
         self.set_keymap(keymap or {})
+        self._type_ahead = TypeAhead(self, lambda: self.commands)
         self._log_file = log_file
         self._prepares = prepare is not None
         self._house_screens: WeakSet[Changing] = WeakSet()
@@ -148,7 +151,17 @@ class AlphaMondayApp(WatchingApp):
     def on_mount(self) -> None:
         self._colour_text()
         self.theme_changed_signal.subscribe(self, lambda _: self._colour_text())
+        self._let_keys_through()
         self.call_after_refresh(self._begin)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Every event passes here, and what comes from the operator in its turn."""
+        if self._type_ahead.is_in_turn(event):
+            await super().on_event(event)
+
+    @work(group="typing")
+    async def _let_keys_through(self) -> None:
+        await self._type_ahead.let_through()
 
     def _begin(self) -> None:
         self._keep_open()

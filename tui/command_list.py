@@ -213,8 +213,8 @@ COMMANDS = CommandSet(
             rank=5,
         ),
         Command(
-            "copy_row", "y", "copy", "Copy the row under the cursor, or write it to a file.", Scope.EVERYWHERE,
-            rank=11, unavailable=_needs_row,
+            "copy_row", "y", "copy", "Copy the row under the cursor with its headings, or write it to a file.",
+            Scope.EVERYWHERE, rank=11, unavailable=_needs_row,
         ),
         Command(
             "export", "x", "export", "Write what the table shows to a CSV file.", Scope.EVERYWHERE, rank=12,
@@ -235,6 +235,10 @@ COMMANDS = CommandSet(
         ),
         # On top
         Command("close", "escape,q,enter", "close", "Close what lies on top of the screen.", Scope.OVERLAY, rank=1),
+        Command(
+            "copy_shown", "y", "copy", "Copy what lies on top of the screen, or write it to a file.", Scope.OVERLAY,
+            rank=2,
+        ),
         Command(
             "accept_told", "a", "accept", "Take the newest move that waits for an operator's word at its word, once it "
             "has been shown.", Scope.PROBLEMS, rank=1, unavailable=_needs_told_doubt, writes=True,

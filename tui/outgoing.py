@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -42,14 +42,19 @@ def csv_text(export: Export) -> str:
     return stream.getvalue()
 
 
-def _cell(value: object) -> str:
+def tabbed_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A line of headings and a line a row, cells parted by tabs, for a clipboard; each cell as in a CSV file."""
+    return "\n".join("\t".join(_cell(value, lines=False) for value in row) for row in (header, *rows))
+
+
+def _cell(value: object, *, lines: bool = True) -> str:
     if value is None:
         return ""
     if isinstance(value, Decimal):
         return format(value, "f")
     if not isinstance(value, str):
         return str(value)
-    text = clean(value, limit=_CELL_LIMIT, lines=True)
+    text = clean(value, limit=_CELL_LIMIT, lines=lines)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 

@@ -24,12 +24,31 @@ where e.id < %(before)s
   and (%(batch_id)s::uuid is null or e.batch_id = %(batch_id)s::uuid)
   and not exists (
       select from unnest(%(words)s::text[]) word
-      where strpos(lower(concat_ws(' ', e.event_type, b.run_date, e.payload)), lower(word)) = 0
-        -- A share class is found by any spelling: BRK.B, BRK-B, BRK/B.
-        and not (
-            word ~ '^[A-Za-z][A-Za-z0-9]*[-./][A-Za-z0-9]*$'
-            and strpos(translate(lower(e.payload::text), '-/', '..'), translate(lower(word), '-/', '..')) > 0
-        )
+      where case
+          when cardinality(%(actions)s::text[]) > 0 and exists (
+              select
+              from picks p
+              where p.batch_id = e.batch_id
+                and starts_with(translate(lower(p.ticker), '-/', '..'), translate(lower(word), '-/', '..'))
+          )
+          then not exists (
+              select
+              from picks p
+              where p.batch_id = e.batch_id
+                and p.action = any(%(actions)s::text[])
+                and starts_with(translate(lower(p.ticker), '-/', '..'), translate(lower(word), '-/', '..'))
+          )
+          else strpos(lower(concat_ws(' ', e.event_type, b.run_date, e.payload)), lower(word)) = 0
+               -- A share class is found by any spelling: BRK.B, BRK-B, BRK/B.
+               and not (
+                   word ~ '^[A-Za-z][A-Za-z0-9]*[-./][A-Za-z0-9]*$'
+                   and strpos(translate(lower(e.payload::text), '-/', '..'), translate(lower(word), '-/', '..')) > 0
+               )
+      end
+  )
+  and not exists (
+      select from unnest(%(actions)s::text[]) typed
+      where not exists (select from picks p where p.batch_id = e.batch_id and p.action = typed)
   )
 order by e.id desc
 limit %(limit)s;

@@ -51,7 +51,8 @@ with missed as materialized (
     from batches b
     -- As the list opens, the newest week first and every week wanted, a page lies among so many batches.
     where b.run_date >= case
-        when %(sort)s::text = 'week' and %(direction)s::int < 0 and cardinality(%(words)s::text[]) = 0 then (
+        when %(sort)s::text = 'week' and %(direction)s::int < 0
+             and cardinality(%(words)s::text[]) = 0 and cardinality(%(actions)s::text[]) = 0 then (
             select min(near.run_date)
             from (
                 select run_date
@@ -83,6 +84,7 @@ with missed as materialized (
                 select
                 from picks p
                 where p.batch_id = b.id
+                  and (cardinality(%(actions)s::text[]) = 0 or p.action = any(%(actions)s::text[]))
                   and (
                       starts_with(translate(lower(p.ticker), '-/', '..'), translate(word, '-/', '..'))
                       or strpos(lower(p.reasoning), word) > 0
@@ -90,6 +92,11 @@ with missed as materialized (
             )
         )
     ))
+      and not exists (
+        select
+        from unnest(%(actions)s::text[]) typed
+        where not exists (select from picks p where p.batch_id = b.id and p.action = typed)
+    )
     union all
     select r.run_date, null, r.oldest, r.cause, r.detail,
            case %(sort)s::text
@@ -97,7 +104,7 @@ with missed as materialized (
                when 'state' then array_position(%(states)s::text[], 'missed')::numeric
            end
     from runs r
-    where not exists (
+    where cardinality(%(actions)s::text[]) = 0 and not exists (
         select
         from unnest(%(words)s::text[]) typed
         cross join lateral (select lower(typed) as word) lowered

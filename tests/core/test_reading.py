@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 import psycopg
@@ -112,6 +112,35 @@ def test_text_that_occurs_nowhere_finds_nothing(log: Log, text: str) -> None:
     log.add(uuid7(), "batch_failed", "plain words")
     found = [event for event in log.page(text=text).events if event.payload["note"] == "plain words"]
     assert found == []
+
+
+def test_buy_and_sell_are_the_action_of_a_pick_of_the_events_batch(log: Log) -> None:
+    notes = {}
+    for number, (action, ticker) in enumerate((("SELL", "PEP"), ("BUY", "PEP"), ("SELL", "KO"))):
+        batch, event = uuid7(), uuid7()
+        log.writer.execute(
+            "insert into batches values (%s, now(), %s, 'SPY', 100, 'active')",
+            (batch, date(2020, 2, 3) + number * timedelta(days=7)),
+        )
+        for each, name in ((action, ticker), ("BUY", "XOM")):
+            log.writer.execute("insert into picks values (%s, %s, %s, %s, 'sell-off', 1)", (uuid7(), batch, name, each))
+        notes[event] = f"{action} {ticker}"
+        payload = json.dumps({"note": f"sell-off of {ticker} and XOM", "mark": "acted"})
+        log.writer.execute("insert into events values (%s, now(), %s, 'batch_opened', %s)", (event, batch, payload))
+    log.writer.execute(
+        "insert into events values (%s, now(), null, 'batch_failed', %s)", (uuid7(), '{"note": "acted, sell-off"}')
+    )
+
+    def found(text: str) -> list[str]:
+        return sorted(notes[event.id] for event in log.page(text=f"{text} acted").events)
+
+    assert found("sell") == ["SELL KO", "SELL PEP"]
+    assert found("sell pep") == ["SELL PEP"]
+    assert found("Buy pep") == ["BUY PEP"]
+    assert found("sell sell-off") == ["SELL KO", "SELL PEP"]
+    assert found("buy xom") == ["BUY PEP", "SELL KO", "SELL PEP"]
+    assert found("sell xom") == []
+    assert len(log.page(text="sell-off acted").events) == 4
 
 
 @EXAMPLES

@@ -23,7 +23,7 @@ from core.staging import stage, staged, unstage
 from core.week_list import MissedWeeks, StagedWeek, WeekQuery, WeekRow, WeekSort, batch_rows, run_date_of, week_page
 from db.embedded import EmbeddedServer
 from tests.core.world import CALENDAR, FIRST, PICKS, RULES, World
-from tests.databases import cloned
+from tests.databases import as_superuser, cloned
 from tests.fakes import FixedClock, exchange
 
 WEEK = timedelta(days=7)
@@ -32,9 +32,10 @@ CREATED = {
     Origin.LATE: timedelta(hours=9, minutes=30),
     Origin.BACKFILLED: timedelta(days=7),
 }
-REASONS = ("Cheap: 50% off", "back\\slash", "under_score", "Ärger und Öl", "strong strong", "x")
+REASONS = ("Cheap: 50% off", "back\\slash", "under_score", "Ärger und Öl", "strong strong", "x", "sell-off")
 WORDS = ("", "aaa", "B", "done", "FAIL", "missed", "2020-0", "2020-02-03", "50%", "%", "_", "\\", "äRG", "staged")
 MORE_WORDS = ("live", "late backfilled", "waiting", "spy", "qqq b", "active strong", "  x \t missed ", "no such thing")
+ACTION_WORDS = ("sell", "Buy", "sell bbb", "sell aaa", "buy AAA x", "SELL strong", "buy sell x", "sell missed", "sel")
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Expected:
     run_date: date
     values: dict[WeekSort, int]
     beginnings: tuple[str, ...]
-    pieces: tuple[str, ...] = ()
+    picks: tuple[tuple[str, str, str], ...] = ()
 
 
 def expected_rows(model: Model) -> list[Expected]:
@@ -153,23 +154,31 @@ def expected_rows(model: Model) -> list[Expected]:
                 *["done"] * (week.status == "completed"),
                 *["waiting"] * week.waits,
             )
-            beginnings = (*states, str(run_date), week.benchmark.lower(), "aaa", "bbb", "ccc")
-            rows.append(Expected(run_date, values, beginnings, tuple(reason.lower() for reason in week.reasons)))
+            beginnings = (*states, str(run_date), week.benchmark.lower())
+            picks = zip(("aaa", "bbb", "ccc"), ("buy", "sell", "buy"), map(str.lower, week.reasons), strict=True)
+            rows.append(Expected(run_date, values, beginnings, tuple(picks)))
         previous = week
     for number in range(len(history), len(history) + upcoming):
         run_date = FIRST + number * WEEK
         values = {WeekSort.WEEK: number, WeekSort.STATE: 5}
-        rows.append(Expected(run_date, values, ("staged", str(run_date), "spy", "aaa", "bbb", "ccc"), ("because.",)))
+        drafts = tuple((pick.ticker.lower(), pick.action.lower(), pick.reasoning.lower()) for pick in PICKS)
+        rows.append(Expected(run_date, values, ("staged", str(run_date), "spy"), drafts))
     return rows
 
 
+def is_found(row: Expected, words: Sequence[str]) -> bool:
+    actions = {"buy", "sell"} & set(words)
+    picks = [(ticker, reason) for ticker, action, reason in row.picks if not actions or action in actions]
+    return actions <= {action for _, action, _ in row.picks} and all(
+        any(text.startswith(word) for text in row.beginnings)
+        or any(ticker.startswith(word) or word in reason for ticker, reason in picks)
+        for word in words
+        if word not in actions
+    )
+
+
 def expected_order(rows: Iterable[Expected], query: WeekQuery) -> list[date]:
-    words = query.words.lower().split()
-    found = [
-        row
-        for row in rows
-        if all(any(t.startswith(w) for t in row.beginnings) or any(w in p for p in row.pieces) for w in words)
-    ]
+    found = [row for row in rows if is_found(row, query.words.lower().split())]
     sign = -1 if query.descending else 1
     found.sort(key=lambda row: row.run_date, reverse=True)
     found.sort(key=lambda row: (query.sort not in row.values, sign * row.values.get(query.sort, 0)))
@@ -188,7 +197,7 @@ async def pages(services: Services, query: WeekQuery, limit: int) -> list[WeekRo
 
 
 @settings(deadline=None, max_examples=15)
-@given(model=MODELS, words=st.sampled_from(WORDS + MORE_WORDS), limit=st.integers(1, 5))
+@given(model=MODELS, words=st.sampled_from(WORDS + MORE_WORDS + ACTION_WORDS), limit=st.integers(1, 5))
 def test_pages_in_turn_are_the_list_in_its_order(
     server: EmbeddedServer, template: str, model: Model, words: str, limit: int
 ) -> None:
@@ -331,3 +340,29 @@ async def test_a_staged_week_is_no_longer_shown_once_it_is_opened_and_never_twic
         write(world, [(second, A_BATCH)])
         assert [type(row) for row in (await week_page(services)).rows] == [BatchRow, BatchRow]
         assert await staged(services) == ()
+
+
+@pytest.mark.parametrize("words", ["sell pep", "PEP Sell", "sell p peaked"])
+async def test_a_sold_ticker_is_found_and_no_sell_off_in_a_reasoning(world: World, words: str) -> None:
+    write(world, [(FIRST + n * WEEK, A_BATCH) for n in range(4)])
+    picks = (
+        ("BUY", "PEP", "cheap after the sell-off"),
+        ("SELL", "PEP", "peaked"),
+        ("BUY", "PEP", "peaked, whoever may sell"),
+        ("SELL", "KO", "PEP is better"),
+    )
+    with psycopg.connect(as_superuser(world.conninfo)) as connection:
+        connection.execute("set session_replication_role = replica")
+        for n, pick in enumerate(picks):
+            [batch] = (
+                connection.execute("select id from batches where run_date = %s", (FIRST + n * WEEK,)).fetchone() or ()
+            )
+            connection.execute("update picks set action = 'BUY' where batch_id = %s", (batch,))
+            connection.execute(
+                "update picks set action = %s, ticker = %s, reasoning = %s where batch_id = %s and ticker = 'AAA'",
+                (*pick, batch),
+            )
+    async with world.services() as services:
+        found = {run_date_of(row) for row in (await week_page(services, WeekQuery(words))).rows}
+    assert found - {FIRST + 3 * WEEK} == {FIRST + WEEK}  # the word may stand in the reasoning of a sold share, too
+    assert (FIRST + 3 * WEEK in found) == (words != "sell p peaked")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from textual.widgets import Input
 
 from core.settings import Settings
-from tests.tui.driving import app_for, running, shown, until
-from tests.tui.history import MISSED_WEEK, NEWEST_WEEK, all_weeks
+from tests.tui.driving import app_for, has_arrived, running, shown, until
+from tests.tui.history import MISSED_WEEK, NEWEST_WEEK, all_weeks, close_of
 from tests.tui.test_literal import HOSTILE
 from tui.literal import clean
 from tui.outgoing import Export, NotWrittenError, csv_text, write_new_file
@@ -111,7 +112,7 @@ async def test_copying_without_a_clipboard_claims_nothing_and_offers_a_file(
     async with running(app_for(settings)) as pilot:
         await pilot.press("y")
         await until(pilot, lambda: "whether it did, it does not say" in shown(pilot.app), "the offer")
-        assert pilot.app.clipboard.startswith(f"{NEWEST_WEEK}\t")
+        assert pilot.app.clipboard.splitlines()[1].startswith(f"{NEWEST_WEEK}\t")
         await pilot.press("enter")
         await until(pilot, lambda: "Written to" in shown(pilot.app), "the answer")
     [file] = tmp_path.glob("alpha-monday-row-*.txt")
@@ -126,4 +127,80 @@ async def test_a_clipboard_program_that_took_it_is_believed(
     async with running(app_for(settings)) as pilot:
         await pilot.press("y")
         await until(pilot, lambda: "Copied." in shown(pilot.app), "the word")
-    assert taken[0].startswith(str(NEWEST_WEEK))
+    [headings, row] = (line.split("\t") for line in taken[0].splitlines())
+    assert headings == ["Week", "State", "Sess", "Picks", "SPY", "Excess", "Trend", "Opened"]
+    assert len(row) == len(headings)
+    assert row[0] == str(NEWEST_WEEK)
+
+
+COPIES: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
+    "a missed week": (("j", "j"), "No batch was opened", ("Week\tState\tSess\tPicks\n", f"{MISSED_WEEK}\t– missed\t")),
+    "picks": (("enter",), "▸ Picks", (f"{NEWEST_WEEK} BUY NVDA\nCapital",)),
+    "a day": (("enter", "tab"), "▸ Checkpoints", ("Week\tDay\tDate\tStatus\tSPY\t", f"{NEWEST_WEEK}\t1\tMon 18 Nov\t")),
+    "a day that waits": (
+        ("enter", "tab", "j", "j"),
+        "▸ Checkpoints",
+        ("Week\tDay\tDate\tStatus\n", "\t3\tWed 20 Nov\t"),
+    ),
+    "heat map": (
+        ("enter", "tab", "tab"),
+        "▸ Heat map",
+        ("run_date\tday\t", f"\n{NEWEST_WEEK}\t1\t2024-11-18\tcomputed"),
+    ),
+    "chart": (
+        ("enter", "tab", "tab", "tab"),
+        "▸ Chart",
+        ("run_date\tday\t", f"\n{NEWEST_WEEK}\t1\t2024-11-18\tcomputed"),
+    ),
+    "a batch's event": (("enter", "shift+tab"), "▸ Events", ("Week\tExchange time\tEvent\tWhat\n", f"{NEWEST_WEEK}\t")),
+    "a payload": (("enter", "shift+tab", "enter"), "─ ", ("checkpoint_computed · ", '"checkpoint_date": "')),
+    "problems": (("exclamation_mark",), "Problems", ("Problems\n", "TSLA")),
+    "help": (("question_mark",), "Keys", ("Keys\n", "Copy the row under the cursor with its headings")),
+    "performance": (("2",), "Batting average", ("Batting average",)),
+    "a job": (("3",), "Leadership", ("Job\tNext\t",)),
+    "an event": (("4",), "Exchange time", ("created_at\trun_date\tevent_type\tpayload\n",)),
+}
+
+
+@pytest.mark.parametrize("place", COPIES)
+async def test_what_is_shown_is_copied_with_its_headings(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(pyperclip, "copy", taken.append)
+    keys, words, wanted = COPIES[place]
+    async with running(app_for(settings)) as pilot:
+        for key in keys:
+            await until(pilot, lambda: has_arrived(pilot.app), "what the key before opens")
+            await pilot.press(key)
+        await until(pilot, lambda: has_arrived(pilot.app) and words in shown(pilot.app), words)
+        await pilot.press("y")
+        await until(pilot, lambda: bool(taken) and "Copied." in shown(pilot.app), "the word")
+    for each in wanted:
+        assert each in taken[0]
+    assert len({line.count("\t") for line in taken[0].splitlines() if "\t" in line}) <= 1
+
+
+async def test_the_prices_of_a_day_are_copied_with_what_they_mean(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(pyperclip, "copy", taken.append)
+    async with running(app_for(settings)) as pilot:
+        await pilot.press("enter")
+        await until(pilot, lambda: has_arrived(pilot.app) and "▸ Picks" in shown(pilot.app), "the batch")
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: "Baseline close" in shown(pilot.app), "the details")
+        await pilot.press("y")
+        await until(pilot, lambda: "Copied." in shown(pilot.app), "the word")
+    found = list(csv.DictReader(io.StringIO(taken[0]), delimiter="\t"))
+    day = NEWEST_WEEK.isoformat()
+    assert [(row["run_date"], row["checkpoint_date"], row["ticker"], row["action"]) for row in found] == [
+        (day, day, "NVDA", "BUY"), (day, day, "TSLA", "BUY"), (day, day, "BRK.B", "SELL"), (day, day, "SPY", ""),
+    ]  # fmt: skip
+    for row in found:
+        friday = NEWEST_WEEK - timedelta(days=3)
+        assert Decimal(row["baseline_close"]) == Decimal(row["initial_price"]) == close_of(row["ticker"], friday)
+        assert Decimal(row["close"]) == Decimal(row["current_price"]) == close_of(row["ticker"], NEWEST_WEEK)
+        assert Decimal(row["split_factor"]) == 1
+        assert (row["source"], row["basis"]) == ("csv", "unspecified")

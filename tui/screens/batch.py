@@ -16,7 +16,7 @@ from tui.changes import NOTHING, Changes
 from tui.command_list import COMMANDS
 from tui.commands import Scope, Situation
 from tui.messages import DetailLoaded
-from tui.outgoing import Export
+from tui.outgoing import Export, tabbed_text
 from tui.screens.house import HouseScreen
 from tui.screens.moving import Movable
 from tui.widgets.batch_drawings import HeatMap, ReturnsChart
@@ -231,11 +231,20 @@ class BatchScreen(HouseScreen):
         ask_to_accept(self.app, self.run_date)
 
     def copied_text(self) -> str:
-        from tui.batch_export import picks_as_text
+        from tui.batch_export import days_of_batch, picks_as_text
 
-        if isinstance(self.movable, Table) or self.view is None:
-            return super().copied_text()
-        return picks_as_text(self.view)
+        movable = self.movable
+        if isinstance(movable, Table):
+            if movable.row is None:
+                return ""
+            headings, cells = movable.with_headings(movable.row)
+            return "\n".join(("\t".join(("Week", *headings)), "\t".join((self.run_date.isoformat(), *cells))))
+        if self.view is None:
+            return ""
+        if self.tab == "picks":
+            return picks_as_text(self.view)
+        days = days_of_batch(self.view)
+        return tabbed_text(days.header, days.rows)
 
     async def exported(self) -> Export | None:
         from tui.batch_export import days_of_batch, events_of

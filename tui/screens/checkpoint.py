@@ -3,8 +3,10 @@
 from rich.text import Text
 
 from tui import format as formats
+from tui.batch_export import prices_of_day
 from tui.batch_view import BatchDay, BatchView, DayState
 from tui.literal import clean, literal
+from tui.outgoing import tabbed_text
 from tui.screens.overlay import OverlayScreen
 from tui.widgets.batch_parts import figures_table
 from tui.widgets.columns import Column, fit, heading, line
@@ -73,3 +75,7 @@ class CheckpointScreen(OverlayScreen):
 
     def draw(self, width: int) -> Text:
         return checkpoint_words(self._view, self._day, width)
+
+    def copied_text(self) -> str:
+        prices = prices_of_day(self._view, self._day)
+        return tabbed_text(prices.header, prices.rows)

@@ -97,7 +97,8 @@ class EventsScreen(EventListScreen):
             return ""
         week = event.run_date.isoformat() if event.run_date else ""
         payload = payload_words(event, in_brief=True).plain
-        return "\t".join((event.created_at.isoformat(), week, clean(event.event_type), payload))
+        row = (event.created_at.isoformat(), week, clean(event.event_type), payload)
+        return "\n".join(map("\t".join, (("created_at", "run_date", "event_type", "payload"), row)))
 
     async def exported(self) -> Export | None:
         query = self.event_query

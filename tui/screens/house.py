@@ -182,10 +182,10 @@ class HouseScreen(Moving, Screen[date | None]):
             await done
 
     def copied_text(self) -> str:
-        """What `copy_row` copies: the row under the cursor, cells parted by tabs."""
+        """What `copy_row` copies: the row under the cursor below its headings, cells parted by tabs."""
         movable = self.movable
         if isinstance(movable, Table) and movable.row is not None:
-            return "\t".join(movable.text_of(movable.row))
+            return "\n".join(map("\t".join, movable.with_headings(movable.row)))
         return ""
 
     async def exported(self) -> Export | None:

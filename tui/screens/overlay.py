@@ -3,6 +3,7 @@
 from typing import ClassVar, cast
 
 from rich.text import Text
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -12,6 +13,8 @@ from tui.command_list import COMMANDS
 from tui.commands import Scope
 from tui.surroundings import House
 from tui.widgets.prose import Prose
+
+_COPIED_WIDTH = 100
 
 
 class OverlayScreen(ModalScreen[None]):
@@ -49,8 +52,19 @@ class OverlayScreen(ModalScreen[None]):
         """The text for `width` cells."""
         raise NotImplementedError
 
+    def copied_text(self) -> str:
+        """What `copy_shown` copies: the heading and the text, as wide as it can get."""
+        lines = (self.heading.plain, "", *self.draw(_COPIED_WIDTH).plain.splitlines())
+        return "\n".join(line.rstrip() for line in lines)
+
+    @work(group="giving out", exclusive=True)
+    async def _copy(self) -> None:
+        from tui.screens.giving_out import copy
+
+        await copy(self, self.copied_text())
+
     def action_perform(self, command_id: str) -> None:
-        """Closes, or moves in the text; nothing else applies here."""
+        """Closes, copies, or moves in the text; nothing else applies here."""
         prose = self.query_one(Prose)
         moves = {
             "cursor_down": lambda: prose.move(1),
@@ -62,5 +76,7 @@ class OverlayScreen(ModalScreen[None]):
         }
         if command_id == "close":
             self.dismiss(None)
+        elif command_id == "copy_shown":
+            self._copy()
         elif command_id in moves:
             moves[command_id]()

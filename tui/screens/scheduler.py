@@ -275,7 +275,7 @@ class SchedulerScreen(HouseScreen):
 
     def copied_text(self) -> str:
         row = self.table.row
-        return "" if row is None else "\t".join(self.table.text_of(row))
+        return "" if row is None else "\n".join(map("\t".join, self.table.with_headings(row)))
 
     async def exported(self) -> Export | None:
         return None if self.view is None else schedule_as_table(self.view)

@@ -147,6 +147,16 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         texts = [column.cell(row, max(column.width, column.most)).plain.strip() for column in self._columns]
         return texts if span is None else [*(text for text in texts if text), span[1].plain]
 
+    def with_headings(self, row: Row) -> tuple[list[str], list[str]]:
+        """The headings of `row` and what stands under them, every column or up to the text that takes the rest."""
+        span = self._spanned(row)
+        keys = [column.key for column in self._columns]
+        columns = self._columns if span is None else self._columns[: keys.index(span[0]) + 1]
+        cells = [column.cell(row, max(column.width, column.most)).plain.strip() for column in columns]
+        # The arrow of the column that is sorted by is no part of its name.
+        headings = [column.label.rstrip("↓↑") for column in columns]
+        return headings, cells if span is None else [*cells[:-1], span[1].plain]
+
     def show(self, rows: Sequence[Row], columns: Sequence[Column[Row]] | None = None) -> None:
         """Replaces the rows, keeping the cursor on its row and the row in its place on the screen."""
         key = self._key(self.row) if self.row is not None else None

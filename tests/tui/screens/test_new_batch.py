@@ -454,7 +454,7 @@ async def test_escape_stops_a_pick_source_that_hangs_and_keeps_the_form(
         await until(pilot, source.asked.is_set, "the question")
         assert "asking momentum… Esc stops it" in shown(app)
         await pilot.press("ctrl+s")
-        assert "still being asked" in complaint(pilot)
+        await until(pilot, lambda: "still being asked" in complaint(pilot), "the complaint")
         await pilot.press("escape")
         await until(pilot, source.given_up.is_set, "the end of the question")
         assert is_form(app)

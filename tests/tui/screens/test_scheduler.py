@@ -404,4 +404,4 @@ async def test_a_database_that_hangs_stops_no_key(settings: Settings, monkeypatc
         await pilot.press("1", "3")
         await until(pilot, hanging.is_set, "the question")
         await pilot.press("j", "j")
-        assert screen_of(pilot).table.cursor == 2
+        await until(pilot, lambda: screen_of(pilot).table.cursor == 2, "the third job")
