@@ -139,7 +139,7 @@ class BatchScreen(HouseScreen):
         view = self.view = BatchView(message.detail, services, self.house.now())
         self.query_one(BatchHeader).show(view)
         self.query_one(PickCards).show(view)
-        self.days.show(view.days, day_columns(view, with_picks=True))
+        self.days.show(view.days, day_columns(view))
         self.query_one(HeatMap).show(view)
         self.query_one(ReturnsChart).show(view)
         self.query_one(EventLog).show(view.detail.events)

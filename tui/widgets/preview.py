@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from core.week_list import WeekRow
 
 _HIGH_ENOUGH_FOR_PROSE = 34
-_WIDE_ENOUGH_FOR_PICKS = 68
 _WIDE = 170
 Draw = Callable[[int], Text]
 
@@ -148,7 +147,7 @@ def _keys(commands: CommandSet, situation: Situation) -> Text:
 
 
 def _days(view: BatchView, width: int) -> Text:
-    fitted = fit(day_columns(view, with_picks=width >= _WIDE_ENOUGH_FOR_PICKS), width, 1)
+    fitted = fit(day_columns(view), width, 1)
     spanned = why_spanned(view.now)
     lines = [heading(fitted, 1)]
     for day in view.days:

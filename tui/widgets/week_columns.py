@@ -12,7 +12,7 @@ from tui.literal import clean, literal
 from tui.week_kinds import batch_of, is_missed, is_staged
 from tui.weeks import key_of
 from tui.widgets import figures
-from tui.widgets.columns import Column, Span
+from tui.widgets.columns import Column, Span, shared_out
 from tui.words import batch_state, reason_words
 
 if TYPE_CHECKING:
@@ -90,12 +90,12 @@ def _picks(row: "WeekRow", width: int) -> Text:
     batch = batch_of(row)
     if batch is None:
         return Text()
-    slot = (width + 1) // max(1, len(batch.tickers)) - 1
-    picks = []
-    for action, ticker in zip(batch.actions, batch.tickers, strict=True):
-        pick = figures.pick(action, ticker, in_words=width >= _FULL_PICKS)
-        pick.pad_right(max(0, slot - pick.cell_len))
-        picks.append(pick)
+    picks = [
+        figures.pick(action, ticker, in_words=width >= _FULL_PICKS)
+        for action, ticker in zip(batch.actions, batch.tickers, strict=True)
+    ]
+    for pick, slot in zip(picks, shared_out([pick.cell_len for pick in picks], width - len(picks) + 1), strict=True):
+        pick.truncate(slot, overflow="ellipsis", pad=True)
     return Text(" ").join(picks)
 
 
