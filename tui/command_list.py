@@ -16,9 +16,9 @@ def _needs_batch(situation: Situation) -> str | None:
 
 
 def _needs_week(situation: Situation) -> str | None:
-    if situation.has_batch or situation.is_staged or situation.is_missed:
-        return None
-    return "There is no week under the cursor."
+    if situation.is_staged or situation.is_missed:
+        return None if situation.may_write else "Only a batch can be opened here: this terminal is read-only."
+    return None if situation.has_batch else "There is no week under the cursor."
 
 
 def _needs_days(situation: Situation) -> str | None:

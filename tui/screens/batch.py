@@ -136,7 +136,14 @@ class BatchScreen(HouseScreen):
         if self._steps:
             self._take_step()
             return
-        view = self.view = BatchView(message.detail, services, self.house.now())
+        self._show_view(BatchView(message.detail, services, self.house.now(), is_paused=self.house.status.is_paused))
+
+    def show_pause(self, is_paused: bool) -> None:
+        if self.view is not None:
+            self._show_view(self.view.while_paused(is_paused))
+
+    def _show_view(self, view: BatchView) -> None:
+        self.view = view
         self.query_one(BatchHeader).show(view)
         self.query_one(PickCards).show(view)
         self.days.show(view.days, day_columns(view))
@@ -146,7 +153,7 @@ class BatchScreen(HouseScreen):
         self.refresh_frame()
 
     def _why(self, day: BatchDay) -> Span | None:
-        return why_spanned(self.view.now)(day) if self.view else None
+        return why_spanned(self.view)(day) if self.view else None
 
     def action_open_tab(self, tab: str) -> None:
         """Opens a tab, for a click on it."""

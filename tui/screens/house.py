@@ -86,6 +86,17 @@ class HouseScreen(Moving, Screen[date | None]):
 
     def on_mount(self) -> None:
         self.house.enrol(self)
+        self._was_paused = self.house.status.is_paused
+        self.watch(self.app, "status", self._note_pause, init=False)
+
+    def _note_pause(self) -> None:
+        is_paused = self.house.status.is_paused
+        if is_paused != self._was_paused:
+            self._was_paused = is_paused
+            self.show_pause(is_paused)
+
+    def show_pause(self, is_paused: bool) -> None:
+        """Shows anew what a pause of the schedulers, or its end, makes wrong."""
 
     def note_change(self, changes: Changes) -> None:
         """Remembers what is out of date."""

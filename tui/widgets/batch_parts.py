@@ -163,10 +163,15 @@ def _failure(view: BatchView) -> Iterable[Text]:
 
 
 def _waits(view: BatchView, detail: str, days: Sequence[BatchDay]) -> Text:
-    """`! Wed 20 Nov: next try Thu 17:05 ET · no close …`, `! Mon 6 Jun and 4 more wait for a word · AMZN moved …`."""
+    """`! Wed 20 Nov: next try Thu 17:05 ET · no close …`, `! Mon 6 Jun and 4 more wait for a word · AMZN moved …`.
+
+    No next try is named while the schedulers are paused.
+    """
     words = Text.assemble(("! ", "caution"), days_words([day.date for day in days]))
     if awaits_word(days[0]):
         words.append(" wait for a word" if len(days) > 1 else " waits for a word")
+    elif view.is_paused:
+        words.append(": paused")
     else:
         next_try = min(day.waiting.next_try_at for day in days if day.waiting is not None)
         words.append(f": next try {formats.exchange_time(next_try, view.now)}")

@@ -20,8 +20,8 @@ class Column(Generic[Row]):
     """A column: how wide, what it says, and how soon it gives way.
 
     `cell` gets the row and the width in cells. Columns of the highest `priority` number are dropped first, those that
-    share it together, and 0 never is. `most` is the width up to which spare room widens the column. A number that does not fit is never cut
-    but shown as `###`.
+    share it together, and 0 never is. `most` is the width up to which spare room widens the column. A number that does
+    not fit is never cut but shown as `###`.
     """
 
     key: str

@@ -1,7 +1,6 @@
 """The columns of a list of a batch's days."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from rich.text import Text
 
@@ -31,17 +30,18 @@ def day_columns(view: BatchView) -> list[Column[BatchDay]]:
     ]
 
 
-def why_spanned(now: datetime) -> Callable[[BatchDay], tuple[str, Text] | None]:
-    """For a day without figures, why, in the place of the figures."""
+def why_spanned(view: BatchView) -> Callable[[BatchDay], tuple[str, Text] | None]:
+    """For a day of `view` without figures, why, in the place of the figures."""
 
     def spanned(day: BatchDay) -> tuple[str, Text] | None:
-        return None if day.state is DayState.COMPUTED else ("state", _without_figures(day, now))
+        return None if day.state is DayState.COMPUTED else ("state", without_figures(view, day))
 
     return spanned
 
 
-def _without_figures(day: BatchDay, now: datetime) -> Text:
-    return Text.assemble(day_state(day), "  ", day_why(day, now))
+def without_figures(view: BatchView, day: BatchDay) -> Text:
+    """The state of a day of `view` that has no figures, and why."""
+    return Text.assemble(day_state(day), "  ", day_why(day, view.now, is_paused=view.is_paused))
 
 
 def _pick_column(pick: Pick) -> Column[BatchDay]:

@@ -8,7 +8,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 
-from tui import format as formats
 from tui.batch_view import BatchView
 from tui.commands import CommandSet, Situation
 from tui.literal import literal
@@ -18,7 +17,7 @@ from tui.widgets.chart import excess_chart
 from tui.widgets.columns import fit, heading, line
 from tui.widgets.day_columns import day_columns, why_spanned
 from tui.widgets.drawn import Drawn
-from tui.words import reason_words
+from tui.words import opening_words, reason_words
 
 if TYPE_CHECKING:
     from core.week_list import WeekRow
@@ -87,15 +86,16 @@ class Preview(Container):
             }
         )
 
-    def show_week(self, row: "WeekRow | None", now: datetime, situation: Situation, commands: CommandSet) -> None:
+    def show_week(
+        self, row: "WeekRow | None", now: datetime, situation: Situation, commands: CommandSet, *, is_paused: bool
+    ) -> None:
         """Shows a week without a batch: why it was missed or what is staged, and the keys that help."""
         self.view = None
         if row is None:
             self._draw({})
             return
         any_row: Any = row
-        parts_of = _missed if situation.is_missed else _staged
-        heading_words, words = parts_of(any_row, now)
+        heading_words, words = _missed(any_row) if situation.is_missed else _staged(any_row, now, is_paused=is_paused)
         if situation.may_write:
             words.append_text(_keys(commands, situation))
         self._draw(
@@ -114,7 +114,7 @@ class Preview(Container):
             part.show(draws.get(part.id or ""))
 
 
-def _missed(row: Any, now: datetime) -> tuple[Text, Text]:
+def _missed(row: Any) -> tuple[Text, Text]:
     monday = row.run_date.isoformat()
     heading_words = Text.assemble((monday, "strong"), " · ", ("missed", "caution"))
     words = Text("No batch was opened: " if row.count == 1 else f"No batch was opened on {row.count} Mondays, ")
@@ -127,9 +127,10 @@ def _missed(row: Any, now: datetime) -> tuple[Text, Text]:
     return heading_words, words
 
 
-def _staged(row: Any, now: datetime) -> tuple[Text, Text]:
+def _staged(row: Any, now: datetime, *, is_paused: bool) -> tuple[Text, Text]:
     heading_words = Text.assemble((row.run_date.isoformat(), "strong"), " · ", ("staged", "name"))
-    words = Text(f"Opens {formats.exchange_time(row.opens_at, now)} with these picks, at the last closes before it.")
+    opens = opening_words(row.opens_at, now, is_paused=is_paused)
+    words = Text(f"The week {opens}, with these picks, at the last closes before it.")
     for draft in row.drafts:
         words.append("\n\n").append_text(figures.pick(draft.action, draft.ticker, in_words=True)).append("  ")
         words.append_text(literal(draft.reasoning.strip(), limit=parts.REASONING_LIMIT, lines=True))
@@ -148,7 +149,7 @@ def _keys(commands: CommandSet, situation: Situation) -> Text:
 
 def _days(view: BatchView, width: int) -> Text:
     fitted = fit(day_columns(view), width, 1)
-    spanned = why_spanned(view.now)
+    spanned = why_spanned(view)
     lines = [heading(fitted, 1)]
     for day in view.days:
         text = line(fitted, day, 1, spanned(day), width)
