@@ -179,6 +179,15 @@ COMMANDS = CommandSet(
             "filter", "slash", "filter", "Show only what holds the words typed, as you type; Esc shows everything.",
             Scope.FILTERED, rank=3, unavailable=_needs_database,
         ),
+        # While a filter is typed
+        Command(
+            "to_list", "enter,down,up", "to the list", "Keep the words and go to the list that they leave.",
+            Scope.TYPED, rank=1,
+        ),
+        Command(
+            "forget_filter", "escape", "show all", "Forget the words, show everything and go to the list.",
+            Scope.TYPED, rank=2,
+        ),
         Command("cursor_down", "down,j", "down", "Move one line down.", Scope.LIST),
         Command("cursor_up", "up,k", "up", "Move one line up.", Scope.LIST),
         Command("page_down", "pagedown,ctrl+f", "page down", "Move one page down.", Scope.LIST),

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 from tui.batch_view import BatchDay, BatchView
-from tui.changes import NOTHING, Changes
+from tui.changes import EVERYTHING, NOTHING, Changes
 from tui.command_list import COMMANDS
 from tui.commands import Scope, Situation
 from tui.messages import DetailLoaded
@@ -38,16 +38,18 @@ class BatchScreen(HouseScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*COMMANDS.bindings(Scope.BATCH, Scope.CHOSEN, Scope.LIST)]
     scopes = (Scope.BATCH, Scope.CHOSEN)
 
-    def __init__(self, run_date: date) -> None:
+    def __init__(self, run_date: date, known: BatchView | None = None) -> None:
+        """`known` is what was read of the batch before; it is shown until the batch is read anew."""
         super().__init__()
         self.run_date = run_date
         self.view: BatchView | None = None
+        self._known = known
         self._older: date | None = None
         self._newer: date | None = None
         # Steps asked for before it was known where they lead; a held key is faster than a database.
         self._steps = 0
         self._is_going = True
-        self._stale: Changes = NOTHING
+        self._stale: Changes = EVERYTHING
 
     def compose_body(self) -> Iterable[Widget]:
         yield BatchHeader()
@@ -103,6 +105,8 @@ class BatchScreen(HouseScreen):
         )
 
     def on_mount(self) -> None:
+        if self._known is not None:
+            self._show_view(self._known.on_day(None).while_paused(self.house.status.is_paused))
         self._open_tab(TABS[0][0])
 
     def note_change(self, changes: Changes) -> None:

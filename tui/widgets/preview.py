@@ -72,8 +72,9 @@ class Preview(Container):
             return
         in_full = self.app.size.height >= _HIGH_ENOUGH_FOR_PROSE
         draws: dict[str, Draw] = {}
-        if parts.notable_lines(view, 80):
-            draws["preview-waiting"] = lambda width: Text("\n").join(parts.notable_lines(view, width))
+        rows, console = self._notable_rows, self.app.console
+        if parts.notable_lines(view, 80, rows, console):
+            draws["preview-waiting"] = lambda width: Text("\n").join(parts.notable_lines(view, width, rows, console))
         self._draw(
             draws
             | {
@@ -104,6 +105,13 @@ class Preview(Container):
                 "preview-words": lambda _: words,
             }
         )
+
+    @property
+    def _notable_rows(self) -> int:
+        """The lines for what stands out: reasoning and chart need the others."""
+        if self.app.size.height < _HIGH_ENOUGH_FOR_PROSE:
+            return 2
+        return 8 if self.app.size.width >= _WIDE else 4
 
     @property
     def _chart_height(self) -> int:
