@@ -42,6 +42,7 @@ for name in ("NO_COLOR", "TEXTUAL_THEME", "DATABASE_URL"):
 for name in [name for name in os.environ if name.startswith("ALPHA_MONDAY_")]:
     del os.environ[name]
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
+os.environ["COLORTERM"] = "truecolor"  # a test of terminals with fewer colours says so
 # How long an example takes says nothing on a machine that does other things too.
 settings.register_profile("whatever the load", deadline=None)
 settings.load_profile("whatever the load")

@@ -18,7 +18,7 @@ from textual.screen import Screen
 
 from core.clock import Clock, SystemClock
 from db.errors import AlphaMondayError
-from tui import command_list
+from tui import chosen_theme, command_list
 from tui import theme as themes
 from tui.changes import EVERYTHING, RECENT, Changes
 from tui.commands import CommandSet, Scope
@@ -37,7 +37,6 @@ from tui.screens.home import HomeScreen
 from tui.screens.house import HouseScreen
 from tui.session import Opener, Opening, Pauses, Prepare, Session
 from tui.status import Link, Source, Status
-from tui.streams import has_colour
 from tui.surroundings import Changing
 from tui.terminal_input import TerminalDriver
 from tui.type_ahead import TypeAhead
@@ -102,14 +101,18 @@ class AlphaMondayApp(WatchingApp):
         keymap: dict[str, str] | None = None,
         log_file: Path | None = None,
         layers: "Layers | None" = None,
+        theme: str | None = None,
     ) -> None:
         """`opener` gives other services than the settings' own; `local_zone` None is the machine's.
 
         `layers` are what the settings were loaded from, to load them anew after set-up. `keymap` holds keys of the
-        operator's own by command id; `log_file` is named when the screen fails.
+        operator's own by command id; `log_file` is named when the screen fails. `theme` is the name of the one to
+        begin with; one that this terminal does not have is left out of account.
         """
-        # Without colour the terminal's own two are kept, not a scale of grey that may come out dark on dark.
-        super().__init__(TerminalDriver, ansi_color=None if has_colour(os.environ) else True)
+        self._themes = themes.themes_for(os.environ)
+        # Without colour the terminal's own two are kept, not a scale of grey that may come out dark on dark; and of few
+        # colours its own are named, not the nearest of them to a shade.
+        super().__init__(TerminalDriver, ansi_color=True if self._themes[0].ansi else None)
         self.settings = settings
         self.layers = layers
         self.clock = clock or SystemClock()
@@ -125,16 +128,17 @@ class AlphaMondayApp(WatchingApp):
         self.set_keymap(keymap or {})
         self._type_ahead = TypeAhead(self, lambda: self.commands)
         self._log_file = log_file
+        self._writing_theme = threading.Lock()
         self._prepares = prepare is not None
         self._house_screens: WeakSet[Changing] = WeakSet()
         self.session = Session(
             Opening(settings, mode, self.clock, opener, prepare, pauses or Pauses()), self.post_message
         )
-        self._themes = themes.themes_for(os.environ)
         for each in self._themes:
             self.register_theme(each)
-        self.theme = self._themes[0].name
-        self.console.push_theme(self._text_styles())
+        self._text_styles_pushed = False
+        self.theme = theme if theme in {each.name for each in self._themes} else self._themes[0].name
+        self._colour_text()
         self.set_reactive(AlphaMondayApp.status, Status(mode))
 
     def now(self) -> datetime:
@@ -145,12 +149,7 @@ class AlphaMondayApp(WatchingApp):
         """What a foreign theme lacks."""
         return themes.DARK.variables
 
-    def _text_styles(self) -> Any:
-        return themes.text_styles(self.get_css_variables())
-
     def on_mount(self) -> None:
-        self._colour_text()
-        self.theme_changed_signal.subscribe(self, lambda _: self._colour_text())
         self._let_keys_through()
         self.call_after_refresh(self._begin)
 
@@ -163,6 +162,16 @@ class AlphaMondayApp(WatchingApp):
     async def _let_keys_through(self) -> None:
         await self._type_ahead.let_through()
 
+    def watch_theme(self) -> None:
+        """Colours text anew before Textual's style sheets are, and has all of it drawn again in the same turn."""
+        self._colour_text()
+        self.call_next(self._redraw)
+
+    def _redraw(self) -> None:
+        for screen in {*self.screen_stack, *(each for each in self._house_screens if isinstance(each, Screen))}:
+            for widget in screen.query("*"):  # a widget whose style sheet says the same keeps what it has drawn
+                widget.refresh()
+
     def _begin(self) -> None:
         self._keep_open()
         self._follow_changes()
@@ -170,8 +179,10 @@ class AlphaMondayApp(WatchingApp):
         self.set_interval(SCHEDULERS_READ_EVERY_S, self.read_schedulers)
 
     def _colour_text(self) -> None:
-        self.console.pop_theme()
-        self.console.push_theme(self._text_styles())
+        if self._text_styles_pushed:
+            self.console.pop_theme()
+        self.console.push_theme(themes.text_styles(self.get_css_variables()))
+        self._text_styles_pushed = True
 
     @work(group="services")
     async def _keep_open(self) -> None:
@@ -326,6 +337,19 @@ class AlphaMondayApp(WatchingApp):
         """Changes to the next of the house's themes."""
         names = [each.name for each in self._themes]
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        if len(names) > 1:
+            self._keep_theme()
+
+    @work(group="theme")
+    async def _keep_theme(self) -> None:
+        try:
+            await asyncio.to_thread(self._write_theme)
+        except AlphaMondayError as exc:
+            self.say(f"{exc.message} {exc.remedy}")
+
+    def _write_theme(self) -> None:
+        with self._writing_theme:  # whichever thread comes last writes the theme in force then
+            chosen_theme.write(self.theme)
 
     async def action_quit(self) -> None:
         """Gives the terminal back at once; the scheduler and the services are brought to a good end after that."""

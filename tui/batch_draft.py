@@ -129,7 +129,13 @@ def suggested_week(services: Services, now: datetime) -> date:
 
 
 def outlook(
-    services: Services, run_date: date, standing: WeekStanding | None, now: datetime, local: tzinfo | None
+    services: Services,
+    run_date: date,
+    standing: WeekStanding | None,
+    now: datetime,
+    local: tzinfo | None,
+    *,
+    is_paused: bool = False,
 ) -> Outlook:
     """What can be done now for a week; `standing` is None as long as it is not known."""
     if standing is not None and standing.has_batch:
@@ -141,7 +147,8 @@ def outlook(
         if problem:
             return Outlook(Doing.NOTHING, f"Cannot be opened before {when}, nor staged: {problem}")
         instead = " Replaces the picks staged already." if standing is not None and standing.is_staged else ""
-        return Outlook(Doing.STAGE, f"Stages: Monday's job opens it, {when}.{instead}")
+        resumed = ", if the schedulers are resumed by then" if is_paused else ""
+        return Outlook(Doing.STAGE, f"Stages: Monday's job opens it, {when}{resumed}.{instead}")
     if not services.sources:
         return Outlook(Doing.NOTHING, "Cannot be opened: no price source is set.")
     ends_at = services.rules.opens_until(services.calendar, run_date)

@@ -118,13 +118,23 @@ def figures(detail: "BatchDetail", day: "Day | None") -> list[PickFigures]:
 
 
 class BatchView:
-    """A batch at a moment, with the computed day that is looked at: `day_date` or the newest, None without any."""
+    """A batch at a moment, with the computed day that is looked at: `day_date` or the newest, None without any.
+
+    `is_paused` says that no scheduler works for it at that moment.
+    """
 
     def __init__(
-        self, detail: "BatchDetail", services: "Services", now: datetime, day_date: date | None = None
+        self,
+        detail: "BatchDetail",
+        services: "Services",
+        now: datetime,
+        day_date: date | None = None,
+        *,
+        is_paused: bool = False,
     ) -> None:
         self.detail = detail
         self.now = now
+        self.is_paused = is_paused
         self.today = services.calendar.exchange_date(now)
         self.days = days_of(detail, services.rules, services.calendar, now)
         self.computed = [day for day in self.days if day.state is DayState.COMPUTED]
@@ -140,6 +150,12 @@ class BatchView:
         """The same batch, looked at on another day."""
         other = copy(self)
         other._look_at(day_date)  # noqa: SLF001 - its own copy
+        return other
+
+    def while_paused(self, is_paused: bool) -> "BatchView":
+        """The same batch, with the schedulers paused or not."""
+        other = copy(self)
+        other.is_paused = is_paused
         return other
 
     def neighbour(self, step: int) -> date | None:

@@ -16,9 +16,9 @@ def _needs_batch(situation: Situation) -> str | None:
 
 
 def _needs_week(situation: Situation) -> str | None:
-    if situation.has_batch or situation.is_staged or situation.is_missed:
-        return None
-    return "There is no week under the cursor."
+    if situation.is_staged or situation.is_missed:
+        return None if situation.may_write else "Only a batch can be opened here: this terminal is read-only."
+    return None if situation.has_batch else "There is no week under the cursor."
 
 
 def _needs_days(situation: Situation) -> str | None:
@@ -178,6 +178,15 @@ COMMANDS = CommandSet(
         Command(
             "filter", "slash", "filter", "Show only what holds the words typed, as you type; Esc shows everything.",
             Scope.FILTERED, rank=3, unavailable=_needs_database,
+        ),
+        # While a filter is typed
+        Command(
+            "to_list", "enter,down,up", "to the list", "Keep the words and go to the list that they leave.",
+            Scope.TYPED, rank=1,
+        ),
+        Command(
+            "forget_filter", "escape", "show all", "Forget the words, show everything and go to the list.",
+            Scope.TYPED, rank=2,
         ),
         Command("cursor_down", "down,j", "down", "Move one line down.", Scope.LIST),
         Command("cursor_up", "up,k", "up", "Move one line up.", Scope.LIST),

@@ -19,6 +19,7 @@ class Scope(StrEnum):
     EVERYWHERE = "Everywhere"
     LIST = "In every list and text"
     FILTERED = "In lists that can be filtered"
+    TYPED = "While a filter is typed"
     CHOSEN = "Where a batch is chosen"
     HOME = "Batches"
     BATCH = "One batch"
@@ -38,6 +39,7 @@ TOGETHER: tuple[tuple[Scope, ...], ...] = (
     (Scope.SCHEDULER, Scope.ASIDE, Scope.LIST, Scope.EVERYWHERE),
     (Scope.EVENTS, Scope.ASIDE, Scope.FILTERED, Scope.LIST, Scope.EVERYWHERE),
     (Scope.OVERLAY, Scope.PROBLEMS, Scope.LIST),
+    (Scope.TYPED,),
     (Scope.FORM,),
     (Scope.NEW_BATCH, Scope.FORM),
 )

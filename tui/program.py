@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from core.settings import user_keys_file
+from tui import chosen_theme
 from tui.app import AlphaMondayApp
 from tui.command_list import COMMANDS
 from tui.commands import name_keys_in_ascii
@@ -43,7 +44,14 @@ def run(
     """
     keymap = read_keymap(user_keys_file(), COMMANDS)
     app = AlphaMondayApp(
-        settings, mode, opener=opener, prepare=prepare, keymap=keymap, log_file=log_file, layers=layers
+        settings,
+        mode,
+        opener=opener,
+        prepare=prepare,
+        keymap=keymap,
+        log_file=log_file,
+        layers=layers,
+        theme=chosen_theme.read(),
     )
 
     app.driver_class = TerminalDriver

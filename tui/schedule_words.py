@@ -88,7 +88,7 @@ def report_words(report: Report) -> str:
 def job_words(telling: Telling, row: JobView, width: int, console: Console) -> Text:
     """What the job does, and its last run whole."""
     words = [Text(WHAT_A_JOB_DOES[row.job], style="quiet")]
-    words.append(_run_words(telling, row.last) if row.last else Text("It has had nothing to do yet.", style="quiet"))
+    words.append(_run_words(telling, row.last) if row.last else Text("No run is recorded yet.", style="quiet"))
     return indented(words, width, console)
 
 
@@ -153,10 +153,10 @@ def _waiting_days(telling: Telling, rows: Sequence[WaitingView]) -> Iterable[Tex
         ("! ", "caution"), (first.run_date.isoformat(), "strong"), "  ",
         days_words([row.checkpoint_date for row in rows]), "  ", (reason_words(first.cause), "caution"),
     )  # fmt: skip
-    yield Text.assemble(
-        " " * INDENT, ("next try ", "quiet"), f"{telling.when(next_try)} ({telling.left(next_try)})",
-        (f", {tries}", "quiet"),
-    )  # fmt: skip
+    following = Text.assemble(("next try ", "quiet"), f"{telling.when(next_try)} ({telling.left(next_try)})")
+    if telling.view.paused is not None:
+        following = Text("not tried again while paused", style="caution")
+    yield Text.assemble(" " * INDENT, following, (f", {tries}", "quiet"))
     if first.detail:
         yield Text.assemble(" " * INDENT, literal(first.detail, limit=_WORDS_LIMIT, style="quiet"))
 

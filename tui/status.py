@@ -14,7 +14,7 @@ from tui import format as formats
 from tui.commands import CommandSet
 from tui.literal import literal
 from tui.mode import Mode
-from tui.words import basis_words
+from tui.words import basis_words, opening_words
 
 if TYPE_CHECKING:
     from core.problems import Problem
@@ -178,15 +178,15 @@ def notices(status: Status, now: datetime, commands: CommandSet) -> list[Text]:
             )
         )
     if status.who_schedules is not None and (missed := status.who_schedules.missed) and status.link is Link.OPEN:
-        found.append(
-            Text.assemble(
-                ("! ", "caution"), f"The week of {missed} was not opened. ",
-                (commands["new_batch"].keys[0], "key"), " opens it late, if its picks were made in time.",
-            )
-        )  # fmt: skip
+        words = Text.assemble(("! ", "caution"), f"The week of {missed} was not opened.")
+        if status.mode.may_write:
+            late = (commands["new_batch"].keys[0], "key")
+            words = Text.assemble(words, " ", late, " opens it late, if its picks were made in time.")
+        found.append(words)
     reminded = status.who_schedules.reminder if status.who_schedules is not None else None
     if reminded is not None and now < reminded.opens_until and status.link is Link.OPEN:
-        found.append(_reminder(reminded, now, commands["new_batch"].keys[0] if status.mode.may_write else None))
+        key = commands["new_batch"].keys[0] if status.mode.may_write else None
+        found.append(_reminder(reminded, now, key, is_paused=status.is_paused))
     if status.transport_problem:
         found.append(Text.assemble(("! ", "caution"), literal(status.transport_problem, limit=300)))
     if status.scheduler is not None and status.link is Link.OPEN:
@@ -197,7 +197,7 @@ def notices(status: Status, now: datetime, commands: CommandSet) -> list[Text]:
     return found
 
 
-def _reminder(reminded: "Reminder", now: datetime, key: str | None) -> Text:
+def _reminder(reminded: "Reminder", now: datetime, key: str | None, *, is_paused: bool) -> Text:
     """What the next opening lacks, quietly until it begins; `key` is the one that helps, where any does."""
     is_on = now >= reminded.opens_at
     if reminded.problem:
@@ -209,7 +209,7 @@ def _reminder(reminded: "Reminder", now: datetime, key: str | None) -> Text:
         words = Text.assemble(("! ", "caution"), f"Nothing is staged for the week of {reminded.run_date}.")
     else:
         words = Text(f"Nothing is staged for the week of {reminded.run_date}, which ", style="quiet")
-        words.append(f"opens {formats.exchange_time(reminded.opens_at, now)}.")
+        words.append(f"{opening_words(reminded.opens_at, now, is_paused=is_paused)}.")
     if key is not None and not reminded.problem:
         until = f", until {reminded.opens_until:%H:%M} ET" if is_on else ""
         words.append(" ").append(key, style="key").append(f" opens the form{until}.")

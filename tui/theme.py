@@ -1,10 +1,13 @@
 """The themes, and the names under which text is coloured: in style sheets as `$gain`, in text as `gain`.
 
-With NO_COLOR there is one theme, and text is set apart by weight, dimness and reversal alone.
+With NO_COLOR there is one theme, and text is set apart by weight, dimness and reversal alone. A terminal of 8 or 16
+colours has themes of its own, made of the eight that all of them have: the nearest to a shade of green is white there.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
+from rich.console import Console
 from rich.style import Style
 from rich.theme import Theme as TextTheme
 from textual.color import Color
@@ -25,6 +28,7 @@ _PLAIN = {
     **dict.fromkeys(("strong", "name", "key", "caution", "trouble"), "bold"),
     "chosen": "reverse",
     "simulated": "bold reverse",
+    "under-cursor": "none",
 }
 
 DARK = Theme(
@@ -139,9 +143,55 @@ MONOCHROME = Theme(
 )
 
 
+def _few_colours(name: str, gain: str, loss: str) -> Theme:
+    """A theme of the terminal's own colours, `gain` and `loss` among them.
+
+    Bold makes the foreground bright where the terminal has bright colours, and no background is bright: the Linux
+    console has none. Its cursor is blue, on which bold white can be read best.
+    """
+    assert MONOCHROME.variables is not None
+    return Theme(
+        name=name,
+        ansi=True,
+        primary="ansi_cyan",
+        secondary="ansi_cyan",
+        accent="ansi_yellow",
+        foreground=_TERMINALS_OWN,
+        background=_TERMINALS_OWN,
+        success=gain,
+        warning="ansi_yellow",
+        error=loss,
+        variables={
+            **MONOCHROME.variables,
+            "gain": gain,
+            "loss": loss,
+            "cursor": "ansi_blue",
+            "cursor-style": "bold",
+            "block-cursor-background": "ansi_blue",
+            "block-cursor-foreground": "ansi_white",
+            "block-cursor-text-style": "bold",
+            "footer-key-foreground": "ansi_yellow",
+        },
+    )
+
+
+SIXTEEN = _few_colours("alpha-monday-16-colours", "ansi_green", "ansi_red")
+SIXTEEN_COLOUR_SAFE = _few_colours("alpha-monday-16-colours-safe", "ansi_cyan", "ansi_yellow")
+FEW_COLOURS = (SIXTEEN, SIXTEEN_COLOUR_SAFE)
+
+
+def has_few_colours(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal is one of 8 or 16 colours, as Textual finds out: by COLORTERM and TERM."""
+    system: Any = environment.get("TEXTUAL_COLOR_SYSTEM", "auto")
+    terminal = {name: value for name, value in environment.items() if name != "NO_COLOR"}
+    return Console(color_system=system, force_terminal=True, _environ=terminal).color_system == "standard"
+
+
 def themes_for(environment: Mapping[str, str]) -> tuple[Theme, ...]:
-    """The themes to choose from."""
-    return THEMES if has_colour(environment) else (MONOCHROME,)
+    """The themes to choose from, the first of them the usual one."""
+    if not has_colour(environment):
+        return (MONOCHROME,)
+    return FEW_COLOURS if has_few_colours(environment) else THEMES
 
 
 def heat(level: int) -> str:
@@ -164,7 +214,9 @@ def _luminance(colour: Color) -> float:
 def text_styles(variables: Mapping[str, str]) -> TextTheme:
     """The styles by name for text, from the style sheets' variables of the theme in force."""
     if variables["background"] == _TERMINALS_OWN:
-        return TextTheme({name: Style.parse(style) for name, style in _plain_styles().items()}, inherit=False)
+        plain = variables["gain"] == _TERMINALS_OWN
+        styles = _plain_styles() if plain else _few_colours_styles(variables["gain"], variables["loss"])
+        return TextTheme({name: Style.parse(style) for name, style in styles.items()}, inherit=False)
     return TextTheme(
         {
             "gain": Style.parse(variables["gain"]),
@@ -178,6 +230,7 @@ def text_styles(variables: Mapping[str, str]) -> TextTheme:
             "simulated": Style.parse(f"bold {variables['background']} on {variables['warning']}"),
             "trouble": Style.parse(f"bold {variables['error']}"),
             "grid": Style.parse(variables["rule"]),
+            "under-cursor": Style.null(),
             **{name: Style.parse(variables[name]) for name in SERIES},
             **_heat_styles(variables),
         },
@@ -189,6 +242,35 @@ def _plain_styles() -> dict[str, str]:
     """Numbers far from zero are bold, in place of the strong shades."""
     levels = range(-HEAT_LEVELS, HEAT_LEVELS + 1)
     return {**_PLAIN, **{heat(level): "bold" if abs(level) > HEAT_LEVELS // 2 else "none" for level in levels}}
+
+
+def _few_colours_styles(gain: str, loss: str) -> dict[str, str]:
+    """Styles of the eight colours that every terminal has; where two are close, bold tells them apart."""
+    of_gain, of_loss = (colour.removeprefix("ansi_") for colour in (gain, loss))
+    heat_of = {heat(0): "none"}
+    for sign, colour in ((1, of_gain), (-1, of_loss)):
+        on = f"bold white on {colour}" if colour == "red" else f"black on {colour}"
+        for level in range(1, HEAT_LEVELS + 1):
+            heat_of[heat(sign * level)] = on if level > HEAT_LEVELS // 2 else f"bold {colour}"
+    return {
+        **_PLAIN,
+        "gain": f"bold {of_gain}",
+        "loss": f"bold {of_loss}",
+        "quiet": "none",
+        "grid": "none",
+        "name": "bold cyan",
+        "key": "bold yellow",
+        "caution": "bold yellow",
+        "trouble": "bold red",
+        "chosen": "bold white on blue",
+        "simulated": "bold white on magenta",
+        "under-cursor": "bold white",
+        "series-1": "bold cyan",
+        "series-2": "bold yellow",
+        "series-3": "bold magenta",
+        "series-4": "none",
+        **heat_of,
+    }
 
 
 def _heat_styles(variables: Mapping[str, str]) -> dict[str, Style]:

@@ -86,8 +86,13 @@ def day_state(day: BatchDay) -> Text:
     return Text(str(day.state), style=_DAY_STYLES[day.state])
 
 
-def day_why(day: BatchDay, now: datetime) -> Text:
-    """Why a day has no figures, empty where it has."""
+def opening_words(opens_at: datetime, now: datetime, *, is_paused: bool) -> str:
+    """`opens Mon 09:00 ET`, which holds for paused schedulers only if somebody resumes them."""
+    return f"opens {formats.exchange_time(opens_at, now)}{' if resumed by then' if is_paused else ''}"
+
+
+def day_why(day: BatchDay, now: datetime, *, is_paused: bool) -> Text:
+    """Why a day has no figures, empty where it has; no next try is named while the schedulers are paused."""
     if day.state is DayState.SKIPPED and day.day is not None:
         words, symbols = reason_words(day.day.reason), symbols_in_brief(day.day.symbols)
         if day.day.reason == "price_missing":
@@ -98,8 +103,8 @@ def day_why(day: BatchDay, now: datetime) -> Text:
     if awaits_word(day):
         return Text("doubtful move, waits for a word", style="caution")
     if day.waiting is not None and day.state is DayState.WAITING:
-        next_try = formats.exchange_time(day.waiting.next_try_at, now)
-        return Text(f"next try {next_try}, {reason_words(day.waiting.cause)}", style="caution")
+        next_try = "paused" if is_paused else f"next try {formats.exchange_time(day.waiting.next_try_at, now)}"
+        return Text(f"{next_try}, {reason_words(day.waiting.cause)}", style="caution")
     if day.state in (DayState.TO_COME, DayState.DUE):
         due = f"due {day.due_at.astimezone(EXCHANGE_ZONE):%H:%M} ET"
         return Text(due if day.is_session else "no session", style="quiet")

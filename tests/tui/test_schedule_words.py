@@ -126,7 +126,7 @@ def test_the_job_and_its_last_run() -> None:
     assert job_words(TELLING, RETRY, 90, CONSOLE).plain.splitlines()[1:] == [
         "last Thu 16:51 ET (9 min ago) by there:2, took 2 min · 1 waiting: limit"
     ]
-    assert "It has had nothing to do yet." in job_words(TELLING, replace(RETRY, last=None), 90, CONSOLE).plain
+    assert "No run is recorded yet." in job_words(TELLING, replace(RETRY, last=None), 90, CONSOLE).plain
 
 
 def test_idle_looks_are_one_line() -> None:

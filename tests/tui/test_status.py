@@ -109,6 +109,8 @@ def test_a_week_that_was_not_opened_is_told_with_the_key_that_opens_it() -> None
     assert [line.plain for line in told] == [
         "! The week of 2024-11-18 was not opened. n opens it late, if its picks were made in time."
     ]
+    looking = replace(OPEN, mode=Mode.READ_ONLY, who_schedules=replace(LED, missed=date(2024, 11, 18)))
+    assert [line.plain for line in notices(looking, NOW, COMMANDS)] == ["! The week of 2024-11-18 was not opened."]
 
 
 def test_a_week_without_picks_is_told_quietly_before_its_opening_and_loudly_while_it_is_on() -> None:
@@ -122,6 +124,9 @@ def test_a_week_without_picks_is_told_quietly_before_its_opening_and_loudly_whil
     before = "Nothing is staged for the week of 2024-11-25, which opens Mon 09:00 ET. n opens the form."
     on = "! Nothing is staged for the week of 2024-11-25. n opens the form, until 09:30 ET."
     assert list(told.values()) == [[before], [on], [on], []]
+    paused = replace(reminded, who_schedules=replace(PAUSED, reminder=Reminder(monday, opens, ends)))
+    [line] = notices(paused, opens - timedelta(days=1), COMMANDS)
+    assert "which opens Mon 09:00 ET if resumed by then." in line.plain
     [looking] = notices(replace(reminded, mode=Mode.READ_ONLY), opens, COMMANDS)
     assert looking.plain == "! Nothing is staged for the week of 2024-11-25.", "a key that writes would be of no use"
     assert notices(replace(reminded, link=Link.LOST), opens, COMMANDS) == [], "nobody knows whether it is so still"

@@ -77,7 +77,7 @@ def test_series_are_told_apart(theme: Theme) -> None:
 
 
 def test_the_names_are_the_same_with_and_without_colour() -> None:
-    assert len({frozenset(styles_of(theme)) for theme in (*themes.THEMES, themes.MONOCHROME)}) == 1
+    assert len({frozenset(styles_of(theme)) for theme in (*themes.THEMES, *themes.FEW_COLOURS, themes.MONOCHROME)}) == 1
 
 
 def test_without_colour_no_style_has_any() -> None:
@@ -93,8 +93,47 @@ def test_no_color_leaves_one_theme(value: str) -> None:
 
 
 def test_otherwise_the_first_is_dark() -> None:
-    assert themes.themes_for({"TERM": "xterm"}) == themes.THEMES
-    assert themes.themes_for({}) == themes.THEMES
+    for terminal in ({"TERM": "xterm-256color"}, {"TERM": "linux", "COLORTERM": "truecolor"}):
+        assert themes.themes_for(terminal) == themes.THEMES
+
+
+@pytest.mark.parametrize("terminal", ["linux", "xterm", "vt100", "screen", "xterm-16color", ""])
+def test_a_terminal_of_few_colours_has_themes_of_its_own(terminal: str) -> None:
+    assert themes.themes_for({"TERM": terminal}) == themes.FEW_COLOURS
+    assert themes.themes_for({"TERM": terminal, "NO_COLOR": ""}) == (themes.MONOCHROME,)
+
+
+# The Linux console's colours; bold gives the second of a pair, and a background is always the first.
+CONSOLE = {
+    "black": ("#000000", "#555555"), "red": ("#aa0000", "#ff5555"), "green": ("#00aa00", "#55ff55"),
+    "yellow": ("#aa5500", "#ffff55"), "blue": ("#0000aa", "#5555ff"), "magenta": ("#aa00aa", "#ff55ff"),
+    "cyan": ("#00aaaa", "#55ffff"), "white": ("#aaaaaa", "#ffffff"),
+}  # fmt: skip
+
+
+def on_the_console(style: Style) -> tuple[Color, Color]:
+    """The text and the ground of `style` as the Linux console draws them."""
+    names = [
+        "" if colour is None or colour.is_default else [*CONSOLE][colour.number or 0]
+        for colour in (style.color, style.bgcolor)
+    ]
+    text, on = CONSOLE[names[0] or "white"], CONSOLE[names[1] or "black"]
+    return Color.parse(text[bool(style.bold)]), Color.parse(on[0])
+
+
+@pytest.mark.parametrize("theme", themes.FEW_COLOURS, ids=lambda theme: theme.name)
+def test_with_few_colours_every_style_uses_the_eight_and_can_be_read(theme: Theme) -> None:
+    styles = styles_of(theme)
+    cursor = Style.parse("bold on blue")
+    for name, style in styles.items():
+        for colour in (style.color, style.bgcolor):
+            assert colour is None or colour.is_default or (colour.number is not None and colour.number < 8), name
+        assert themes.contrast(*on_the_console(style)) >= 4, name
+        if style.bgcolor is None:
+            assert themes.contrast(*on_the_console(cursor + style + styles["under-cursor"])) >= 4.5, name
+    assert on_the_console(styles["gain"])[0].rgb != (255, 255, 255)
+    assert len({on_the_console(styles[name])[0].hex for name in ("gain", "loss", "quiet", "strong")}) == 4
+    assert len({on_the_console(styles[name])[0].hex for name in themes.SERIES}) == len(themes.SERIES)
 
 
 class _Colourless(App[None]):

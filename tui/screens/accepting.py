@@ -48,7 +48,8 @@ async def _ask(app: App[Any], run_date: date) -> None:
     if moves is None:
         return
     if not moves:
-        house.say(f"No move of {run_date} waits for a word; what was accepted is tried again by itself.")
+        when = "once the schedulers go on" if house.status.is_paused else "by itself"
+        house.say(f"No move of {run_date} waits for a word; what was accepted is tried again {when}.")
         return
 
     async def take(reason: str) -> None:

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 from tui.batch_view import BatchDay, BatchView
-from tui.changes import NOTHING, Changes
+from tui.changes import EVERYTHING, NOTHING, Changes
 from tui.command_list import COMMANDS
 from tui.commands import Scope, Situation
 from tui.messages import DetailLoaded
@@ -38,16 +38,18 @@ class BatchScreen(HouseScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*COMMANDS.bindings(Scope.BATCH, Scope.CHOSEN, Scope.LIST)]
     scopes = (Scope.BATCH, Scope.CHOSEN)
 
-    def __init__(self, run_date: date) -> None:
+    def __init__(self, run_date: date, known: BatchView | None = None) -> None:
+        """`known` is what was read of the batch before; it is shown until the batch is read anew."""
         super().__init__()
         self.run_date = run_date
         self.view: BatchView | None = None
+        self._known = known
         self._older: date | None = None
         self._newer: date | None = None
         # Steps asked for before it was known where they lead; a held key is faster than a database.
         self._steps = 0
         self._is_going = True
-        self._stale: Changes = NOTHING
+        self._stale: Changes = EVERYTHING
 
     def compose_body(self) -> Iterable[Widget]:
         yield BatchHeader()
@@ -103,6 +105,8 @@ class BatchScreen(HouseScreen):
         )
 
     def on_mount(self) -> None:
+        if self._known is not None:
+            self._show_view(self._known.on_day(None).while_paused(self.house.status.is_paused))
         self._open_tab(TABS[0][0])
 
     def note_change(self, changes: Changes) -> None:
@@ -136,17 +140,24 @@ class BatchScreen(HouseScreen):
         if self._steps:
             self._take_step()
             return
-        view = self.view = BatchView(message.detail, services, self.house.now())
+        self._show_view(BatchView(message.detail, services, self.house.now(), is_paused=self.house.status.is_paused))
+
+    def show_pause(self, is_paused: bool) -> None:
+        if self.view is not None:
+            self._show_view(self.view.while_paused(is_paused))
+
+    def _show_view(self, view: BatchView) -> None:
+        self.view = view
         self.query_one(BatchHeader).show(view)
         self.query_one(PickCards).show(view)
-        self.days.show(view.days, day_columns(view, with_picks=True))
+        self.days.show(view.days, day_columns(view))
         self.query_one(HeatMap).show(view)
         self.query_one(ReturnsChart).show(view)
         self.query_one(EventLog).show(view.detail.events)
         self.refresh_frame()
 
     def _why(self, day: BatchDay) -> Span | None:
-        return why_spanned(self.view.now)(day) if self.view else None
+        return why_spanned(self.view)(day) if self.view else None
 
     def action_open_tab(self, tab: str) -> None:
         """Opens a tab, for a click on it."""

@@ -198,7 +198,8 @@ class BatchForm(Dialog[date]):
         except ValueError as exc:
             return Outlook(Doing.NOTHING, str(exc))
         standing = self._standing if self._standing is not None and self._standing.run_date == run_date else None
-        return outlook(services, run_date, standing, self.house.now(), self.house.local_zone)
+        now, zone, is_paused = self.house.now(), self.house.local_zone, self.house.status.is_paused
+        return outlook(services, run_date, standing, now, zone, is_paused=is_paused)
 
     def _show_outlook(self) -> None:
         found = self.present_outlook()

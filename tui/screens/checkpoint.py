@@ -10,13 +10,14 @@ from tui.outgoing import tabbed_text
 from tui.screens.overlay import OverlayScreen
 from tui.widgets.batch_parts import figures_table
 from tui.widgets.columns import Column, fit, heading, line
-from tui.words import basis_words, day_state, day_why
+from tui.widgets.day_columns import without_figures
+from tui.words import basis_words
 
 
 def checkpoint_words(view: BatchView, day: BatchDay, width: int) -> Text:
     """The metrics of a computed day and their origin, or why there are none."""
     if day.state is not DayState.COMPUTED or day.day is None:
-        words = Text.assemble(day_state(day), "  ", day_why(day, view.now))
+        words = without_figures(view, day)
         if day.waiting is not None:
             words.append_text(
                 Text.assemble(

@@ -62,6 +62,10 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         commands = self.house.commands.of_scopes(Scope.FORM)
         return [replace(each, label=self.going_on) if each.id == "submit" else each for each in commands]
 
+    def offered(self) -> list[Command]:
+        """The same: their keys work in every field."""
+        return self.applicable()
+
     def situation(self) -> Situation:
         """What decides which of them are available."""
         return Situation()

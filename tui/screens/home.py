@@ -99,7 +99,8 @@ class HomeScreen(WeekListScreen):
         if batch is not None:
             from tui.screens.batch import BatchScreen  # not needed for the first paint
 
-            self.app.push_screen(BatchScreen(batch.run_date), self._return_to)
+            known = self.preview.view if self._is_shown(batch.run_date) else None
+            self.app.push_screen(BatchScreen(batch.run_date, known), self._return_to)
         elif unopened(row) is not None:
             self.perform_new_batch()
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from inspect import isawaitable
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
@@ -12,6 +13,7 @@ from textual.app import ComposeResult
 from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from db.errors import AlphaMondayError, DatabaseUnavailableError
 from tui.changes import Changes
@@ -21,6 +23,7 @@ from tui.mode import Mode
 from tui.outgoing import Export
 from tui.screens.moving import Movable, Moving
 from tui.surroundings import House
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.key_line import KeyLine
 from tui.widgets.pressed import Words
 from tui.widgets.status_line import Notices, StatusLine
@@ -86,6 +89,18 @@ class HouseScreen(Moving, Screen[date | None]):
 
     def on_mount(self) -> None:
         self.house.enrol(self)
+        self._was_paused = self.house.status.is_paused
+        self.watch(self.app, "status", self._note_pause, init=False)
+        self.watch(self, "focused", self.refresh_frame, init=False)
+
+    def _note_pause(self) -> None:
+        is_paused = self.house.status.is_paused
+        if is_paused != self._was_paused:
+            self._was_paused = is_paused
+            self.show_pause(is_paused)
+
+    def show_pause(self, is_paused: bool) -> None:
+        """Shows anew what a pause of the schedulers, or its end, makes wrong."""
 
     def note_change(self, changes: Changes) -> None:
         """Remembers what is out of date."""
@@ -162,6 +177,17 @@ class HouseScreen(Moving, Screen[date | None]):
         may_write = self.house.status.mode.may_write
         return [command for command in found if may_write or not command.writes]
 
+    def offered(self) -> list[Command]:
+        """The commands for the line of keys: while words are typed, those whose keys are not typed with them."""
+        if not isinstance(self.focused, Input):
+            return self.applicable()
+        typed = list(self.house.commands.of_scopes(Scope.TYPED))
+        return typed + [
+            replace(each, key=key)
+            for each in self.house.commands.of_scopes(Scope.EVERYWHERE)
+            if (key := ",".join(key for key in each.key.split(",") if key.startswith("ctrl+")))
+        ]
+
     def refresh_frame(self) -> None:
         """Shows anew where the operator is and which commands are available."""
         for line in self.query(Words):
@@ -191,6 +217,12 @@ class HouseScreen(Moving, Screen[date | None]):
     async def exported(self) -> Export | None:
         """What `export` writes; None where the database did not answer."""
         return None
+
+    def perform_to_list(self) -> None:
+        self.query_one(FilterLine).action_leave()
+
+    def perform_forget_filter(self) -> None:
+        self.query_one(FilterLine).action_clear()
 
     def perform_batches(self) -> None:
         self.house.go_to("batches")

@@ -35,8 +35,8 @@ class ProblemsScreen(OverlayScreen):
     def draw(self, width: int) -> Text:
         if not self._problems:
             return Text("Nothing went wrong since you last looked, and nothing waits.")
-        commands = cast("House", self.app).commands
-        told = (in_full(problem, self._now, commands).split("\n") for problem in self._problems)
+        house = cast("House", self.app)
+        told = (in_full(problem, self._now, house.commands, house.status).split("\n") for problem in self._problems)
         return Text("\n\n").join(indented(lines, width, self.app.console) for lines in told)
 
     def action_perform(self, command_id: str) -> None:

@@ -73,7 +73,9 @@ class SchedulerScreen(HouseScreen):
         with Vertical(id="schedule"):
             yield Watched(self._jobs_heading, id="jobs-rule")
             yield Table[JobView](
-                job_columns(self._now, lambda job: job is self.running), lambda row: row.job, id="jobs"
+                job_columns(self._now, lambda job: job is self.running, lambda: self._is_paused),
+                lambda row: row.job,
+                id="jobs",
             )
             yield Watched(self._job_words, id="job")
             yield self._Below(self)

@@ -247,7 +247,8 @@ class WeekListScreen(HouseScreen):
     # The preview
 
     def _words_for(self, row: "WeekRow") -> Span | None:
-        return week_words(row, self.house.now(), may_write=self.house.status.mode.may_write)
+        status = self.house.status
+        return week_words(row, self.house.now(), may_write=status.mode.may_write, is_paused=status.is_paused)
 
     @on(Table.Highlighted, "#weeks")
     def _show_preview(self) -> None:
@@ -255,9 +256,17 @@ class WeekListScreen(HouseScreen):
         row = self.table.row
         batch = batch_of(row)
         if batch is None:
-            self.preview.show_week(row, self.house.now(), self.situation(), self.house.commands)
+            self.preview.show_week(
+                row, self.house.now(), self.situation(), self.house.commands, is_paused=self.house.status.is_paused
+            )
         elif not self._is_shown(batch.run_date):
             self._read_detail()
+
+    def show_pause(self, is_paused: bool) -> None:
+        view = self.preview.view
+        if view is not None:
+            self.preview.show(view.while_paused(is_paused))
+        self.table.show(self.table.rows)  # it keeps what it has drawn until it is given rows
 
     def _is_shown(self, run_date: date) -> bool:
         view = self.preview.view
@@ -285,7 +294,8 @@ class WeekListScreen(HouseScreen):
         shown = self.preview.view if self._is_shown(batch.run_date) else None
         # A day that was chosen stays; the newest one is followed.
         chosen = shown.day.date if shown and shown.day and shown.day is not shown.computed[-1] else None
-        self.preview.show(BatchView(message.detail, services, self.house.now(), chosen))
+        is_paused = self.house.status.is_paused
+        self.preview.show(BatchView(message.detail, services, self.house.now(), chosen, is_paused=is_paused))
         self.refresh_frame()
 
     def perform_earlier_day(self) -> None:

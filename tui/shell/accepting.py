@@ -30,14 +30,17 @@ async def accept_(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         # Where nothing waits it says so.
         moves = chosen if args.symbols else None
         accepted = await accept(services, args.run_date, operator_name(), moves=moves, reason=args.reason)
-        if not args.json:
-            await tell_pause(services)
+        is_paused = not args.json and await tell_pause(services)
     if args.json:
         print_json({"accepted": [move.payload() for move in accepted]})
         return 0
     for move in accepted:
         print_line(f"Accepted: {move.words}.")
-    print_line("The next tick of a scheduler tries the day again; alpha-monday --headless --once does it now.")
+    print_line(
+        "The day is tried again once the schedulers are resumed."
+        if is_paused
+        else "The next tick of a scheduler tries the day again; alpha-monday --headless --once does it now."
+    )
     return 0
 
 

@@ -110,9 +110,13 @@ def pause_json(pause: Pause | None) -> dict[str, Any] | None:
     return None if pause is None else {"who": pause.who, "since": pause.since, "reason": pause.reason}
 
 
-async def tell_pause(services: Services) -> None:
-    """Says on stderr that the schedulers are paused, if they are: what a reader sees does not grow meanwhile."""
+async def tell_pause(services: Services) -> bool:
+    """Says on stderr that the schedulers are paused, if they are: what a reader sees does not grow meanwhile.
+
+    Returns whether they are.
+    """
     async with services.database.connection() as connection:
         found = await read_pause(connection)
     if found is not None:
         print_line(f"The schedulers are paused {found.words}; alpha-monday resume lets them go on.", error=True)
+    return found is not None

@@ -10,6 +10,9 @@ from tui.widgets.batch_parts import joined, joined_lines, notable_lines
 from tui.widgets.drawn import Drawn
 from tui.words import batch_heading
 
+_MOST_LINES, _MOST_LINES_IF_TALL = 6, 12
+_TALL = 34
+
 
 class BatchHeader(Drawn):
     """Two or three lines, and one more for each thing that stands out."""
@@ -27,9 +30,10 @@ class BatchHeader(Drawn):
 
     def draw(self, width: int) -> Text:
         if self._view is None:
-            return Text()
+            return Text("Reading the batch …", style="quiet")
         lines = [*joined_lines(batch_heading(self._view), width), joined(standing(self._view), width)]
-        return Text("\n").join(lines + notable_lines(self._view, width))
+        most = _MOST_LINES if self.app.size.height < _TALL else _MOST_LINES_IF_TALL
+        return Text("\n").join(lines + notable_lines(self._view, width, max(1, most - len(lines)), self.app.console))
 
 
 def standing(view: BatchView) -> list[Text]:

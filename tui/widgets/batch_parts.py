@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from rich.console import Console
 from rich.text import Text
 
 from tui import format as formats
@@ -14,6 +15,7 @@ from tui.words import awaits_word, batch_heading, days_words, quoted_words, stop
 REASONING_LIMIT = 4100
 _SEPARATOR = " · "
 _STRIP_CELL = 5
+_HANG = 2
 _SKIPPED = {"market_closed": "–", "stopped_trading": "stop"}
 
 
@@ -136,21 +138,44 @@ def _strip_value(day: BatchDay) -> Text:
     return Text()
 
 
-def notable_lines(view: BatchView, width: int) -> list[Text]:
-    """What stands out in a batch, a line each.
+def notable_lines(view: BatchView, width: int, rows: int, console: Console) -> list[Text]:
+    """What stands out in a batch, in at most `rows` lines of `width`.
 
     Why it was marked failed, which symbols stopped trading, and the days that wait, those for the same thing together:
     for an operator's word, or for the next try.
     """
+    lines = list(_notable(view))
+    if len(lines) > rows:
+        lines = [*lines[: rows - 1], Text(f"  and {len(lines) - rows + 1} more", style="quiet")]
+    spare = rows - len(lines)
+    shown: list[Text] = []
+    for line_of_text in lines:
+        pieces = _wrapped(line_of_text, width, spare + 1, console)
+        spare -= len(pieces) - 1
+        shown += pieces
+    return shown
+
+
+def _wrapped(text: Text, width: int, rows: int, console: Console) -> list[Text]:
+    """`text` in at most `rows` lines, the ones after the first indented; only what is left after those is cut."""
+    if text.cell_len <= width:
+        return [text]
+    pieces = list(text.wrap(console, max(1, width - _HANG)))
+    last = Text(" ").join(pieces[rows - 1 :])
+    last.truncate(max(1, width - _HANG), overflow="ellipsis")
+    first, *more = [*pieces[: rows - 1], last] if len(pieces) > rows else pieces
+    for each in (first, *more):
+        each.rstrip()
+    return [first, *(Text.assemble(" " * _HANG, each) for each in more)]
+
+
+def _notable(view: BatchView) -> Iterable[Text]:
     lines = [*_failure(view), *(Text.assemble(("– ", "caution"), stopped_words(each)) for each in view.detail.stopped)]
     waiting: dict[str, list[BatchDay]] = {}
     for day in view.days:
         if day.waiting is not None and day.state is DayState.WAITING:
             waiting.setdefault(day.waiting.detail, []).append(day)
-    lines += [_waits(view, detail, days) for detail, days in waiting.items()]
-    for line_of_text in lines:
-        line_of_text.truncate(width, overflow="ellipsis")
-    return lines
+    return [*lines, *(_waits(view, detail, days) for detail, days in waiting.items())]
 
 
 def _failure(view: BatchView) -> Iterable[Text]:
@@ -163,10 +188,15 @@ def _failure(view: BatchView) -> Iterable[Text]:
 
 
 def _waits(view: BatchView, detail: str, days: Sequence[BatchDay]) -> Text:
-    """`! Wed 20 Nov: next try Thu 17:05 ET · no close …`, `! Mon 6 Jun and 4 more wait for a word · AMZN moved …`."""
+    """`! Wed 20 Nov: next try Thu 17:05 ET · no close …`, `! Mon 6 Jun and 4 more wait for a word · AMZN moved …`.
+
+    No next try is named while the schedulers are paused.
+    """
     words = Text.assemble(("! ", "caution"), days_words([day.date for day in days]))
     if awaits_word(days[0]):
         words.append(" wait for a word" if len(days) > 1 else " waits for a word")
+    elif view.is_paused:
+        words.append(": paused")
     else:
         next_try = min(day.waiting.next_try_at for day in days if day.waiting is not None)
         words.append(f": next try {formats.exchange_time(next_try, view.now)}")

@@ -19,9 +19,9 @@ Span = tuple[str, Text]
 class Column(Generic[Row]):
     """A column: how wide, what it says, and how soon it gives way.
 
-    `cell` gets the row and the width in cells. Columns of the highest `priority` number are dropped first, and 0
-    never is. `most` is the width up to which spare room widens the column. A number that does not fit is never cut
-    but shown as `###`.
+    `cell` gets the row and the width in cells. Columns of the highest `priority` number are dropped first, those that
+    share it together, and 0 never is. `most` is the width up to which spare room widens the column. A number that does
+    not fit is never cut but shown as `###`.
     """
 
     key: str
@@ -48,10 +48,13 @@ def fit(columns: Sequence[Column[Row]], width: int, gap: int, skipped: int = 0) 
     """
     kept = [*columns[:1], *columns[1 + skipped :]]
     while len(kept) > 1 and _total(kept, gap) > width:
-        least = kept[-1] if skipped else max(kept, key=lambda column: column.priority)
-        if least.priority == 0 and not skipped:
+        least = max(column.priority for column in kept)
+        if skipped:
+            kept.pop()
+        elif least == 0:
             break
-        kept.remove(least)
+        else:
+            kept = [column for column in kept if column.priority < least] or kept[:1]
     spare = width - _total(kept, gap)
     fitted: list[Fitted[Row]] = []
     for column in kept:
@@ -59,6 +62,18 @@ def fit(columns: Sequence[Column[Row]], width: int, gap: int, skipped: int = 0) 
         spare -= more
         fitted.append(Fitted(column, column.width + more))
     return fitted
+
+
+def shared_out(wanted: Sequence[int], room: int) -> list[int]:
+    """`room` cells in equal shares; where one of `wanted` takes more than its share, it has what others leave over."""
+    even = max(0, room) // max(1, len(wanted))
+    if all(each <= even for each in wanted):
+        return [even] * len(wanted)
+    shares, left = [0] * len(wanted), max(0, room)
+    for served, index in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        shares[index] = min(wanted[index], left // (len(wanted) - served))
+        left -= shares[index]
+    return shares
 
 
 def heading(fitted: Sequence[Fitted[Row]], gap: int) -> Text:

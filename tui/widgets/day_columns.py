@@ -1,7 +1,6 @@
 """The columns of a list of a batch's days."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from rich.text import Text
 
@@ -14,34 +13,35 @@ from tui.widgets.columns import Column
 from tui.words import day_state, day_why
 
 
-def day_columns(view: BatchView, *, with_picks: bool) -> list[Column[BatchDay]]:
-    """The columns for the days of `view`; with each pick's excess, or the batch's alone."""
+def day_columns(view: BatchView) -> list[Column[BatchDay]]:
+    """The columns for the days of `view`: the benchmark, each pick's excess, and the batch's.
+
+    The picks' columns are the last to give way, and all at once: two of three would be taken for the whole batch.
+    """
     symbol = clean(view.detail.batch.benchmark_symbol, limit=10)
-    columns: list[Column[BatchDay]] = [
-        Column("number", "Day", 3, lambda day, _: Text(str(day.number), style="quiet"), is_number=True),
+    return [
+        Column("number", "Day", 3, lambda day, _: Text(str(day.number), style="quiet"), priority=2, is_number=True),
         Column("date", "Date", 10, lambda day, _: Text(formats.day_and_month(day.date))),
         Column("state", "Status", 8, lambda day, _: day_state(day)),
+        Column("price", symbol, 10, _benchmark_price, priority=4, is_number=True),
+        Column("return", f"{symbol} %", 8, _benchmark_return, priority=3, is_number=True),
+        *map(_pick_column, view.detail.picks),
+        Column("excess", "Excess", 9, lambda day, _: figures.excess(day.excess_pct), is_number=True),
     ]
-    if with_picks:
-        columns.append(Column("price", symbol, 10, _benchmark_price, priority=2, is_number=True))
-    columns.append(Column("return", f"{symbol} %", 8, _benchmark_return, is_number=True))
-    if with_picks:
-        columns += [_pick_column(pick) for pick in view.detail.picks]
-    columns.append(Column("excess", "Excess", 9, lambda day, _: figures.excess(day.excess_pct), is_number=True))
-    return columns
 
 
-def why_spanned(now: datetime) -> Callable[[BatchDay], tuple[str, Text] | None]:
-    """For a day without figures, why, in the place of the figures."""
+def why_spanned(view: BatchView) -> Callable[[BatchDay], tuple[str, Text] | None]:
+    """For a day of `view` without figures, why, in the place of the figures."""
 
     def spanned(day: BatchDay) -> tuple[str, Text] | None:
-        return None if day.state is DayState.COMPUTED else ("state", _without_figures(day, now))
+        return None if day.state is DayState.COMPUTED else ("state", without_figures(view, day))
 
     return spanned
 
 
-def _without_figures(day: BatchDay, now: datetime) -> Text:
-    return Text.assemble(day_state(day), "  ", day_why(day, now))
+def without_figures(view: BatchView, day: BatchDay) -> Text:
+    """The state of a day of `view` that has no figures, and why."""
+    return Text.assemble(day_state(day), "  ", day_why(day, view.now, is_paused=view.is_paused))
 
 
 def _pick_column(pick: Pick) -> Column[BatchDay]:

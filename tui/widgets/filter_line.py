@@ -1,16 +1,18 @@
 """The line in which the words to filter by are typed; it shows while there are any."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from tui.command_list import COMMANDS
+from tui.commands import Scope
 from tui.widgets.printable_input import printable_input
 
 # Typing asks the database for what it stops at, not for every letter on the way.
@@ -27,8 +29,7 @@ class FilterLine(Horizontal):
     FilterLine Input, FilterLine Input:focus { border: none; height: 1; padding: 0; background: $surface; width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "clear", "show everything", show=False),
-        Binding("down,up", "leave", "to the list", show=False),
+        replace(each, action=f"screen.{each.action}") for each in COMMANDS.bindings(Scope.TYPED)
     ]
 
     @dataclass

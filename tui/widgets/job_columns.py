@@ -18,18 +18,25 @@ _INSTANT = 19
 _NOTHING = "–"
 
 
-def job_columns(now: Callable[[], datetime], running: Callable[[Job], bool]) -> Sequence[Column[JobView]]:
-    """Columns that count down to what is next as of `now`, and say of a job that it is `running`."""
+def job_columns(
+    now: Callable[[], datetime], running: Callable[[Job], bool], paused: Callable[[], bool]
+) -> Sequence[Column[JobView]]:
+    """Columns that count down to what is next as of `now`, unless the schedulers are `paused`.
+
+    Of a job they say that it is `running`.
+    """
 
     def following(row: JobView, _: int) -> Text:
         if running(row.job):
             return Text("running…", style="name")
+        if paused():
+            return Text("‖ paused", style="caution")
         if row.due:
             return Text("now", style="caution")
         return _instant(row.next_at)
 
     def remaining(row: JobView, _: int) -> Text:
-        if row.next_at is None or row.due or running(row.job):
+        if row.next_at is None or row.due or running(row.job) or paused():
             return Text()
         return Text(span(row.next_at - now()), style="quiet")
 
@@ -60,4 +67,4 @@ def _took(row: JobView, _: int) -> Text:
 
 
 def _outcome(row: JobView, _: int) -> Text:
-    return literal(row.last.outcome, limit=300) if row.last else Text("nothing to do yet", style="quiet")
+    return literal(row.last.outcome, limit=300) if row.last else Text("no run recorded", style="quiet")

@@ -42,4 +42,4 @@ class KeyLine(Words):
 
     def words(self) -> Text:
         screen = cast("Place", self.screen)
-        return key_words(screen.applicable(), screen.situation(), self.content_size.width)
+        return key_words(screen.offered(), screen.situation(), self.content_size.width)

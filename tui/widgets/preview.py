@@ -8,7 +8,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 
-from tui import format as formats
 from tui.batch_view import BatchView
 from tui.commands import CommandSet, Situation
 from tui.literal import literal
@@ -18,13 +17,12 @@ from tui.widgets.chart import excess_chart
 from tui.widgets.columns import fit, heading, line
 from tui.widgets.day_columns import day_columns, why_spanned
 from tui.widgets.drawn import Drawn
-from tui.words import reason_words
+from tui.words import opening_words, reason_words
 
 if TYPE_CHECKING:
     from core.week_list import WeekRow
 
 _HIGH_ENOUGH_FOR_PROSE = 34
-_WIDE_ENOUGH_FOR_PICKS = 68
 _WIDE = 170
 Draw = Callable[[int], Text]
 
@@ -74,8 +72,9 @@ class Preview(Container):
             return
         in_full = self.app.size.height >= _HIGH_ENOUGH_FOR_PROSE
         draws: dict[str, Draw] = {}
-        if parts.notable_lines(view, 80):
-            draws["preview-waiting"] = lambda width: Text("\n").join(parts.notable_lines(view, width))
+        rows, console = self._notable_rows, self.app.console
+        if parts.notable_lines(view, 80, rows, console):
+            draws["preview-waiting"] = lambda width: Text("\n").join(parts.notable_lines(view, width, rows, console))
         self._draw(
             draws
             | {
@@ -88,15 +87,16 @@ class Preview(Container):
             }
         )
 
-    def show_week(self, row: "WeekRow | None", now: datetime, situation: Situation, commands: CommandSet) -> None:
+    def show_week(
+        self, row: "WeekRow | None", now: datetime, situation: Situation, commands: CommandSet, *, is_paused: bool
+    ) -> None:
         """Shows a week without a batch: why it was missed or what is staged, and the keys that help."""
         self.view = None
         if row is None:
             self._draw({})
             return
         any_row: Any = row
-        parts_of = _missed if situation.is_missed else _staged
-        heading_words, words = parts_of(any_row, now)
+        heading_words, words = _missed(any_row) if situation.is_missed else _staged(any_row, now, is_paused=is_paused)
         if situation.may_write:
             words.append_text(_keys(commands, situation))
         self._draw(
@@ -107,6 +107,13 @@ class Preview(Container):
         )
 
     @property
+    def _notable_rows(self) -> int:
+        """The lines for what stands out: reasoning and chart need the others."""
+        if self.app.size.height < _HIGH_ENOUGH_FOR_PROSE:
+            return 2
+        return 8 if self.app.size.width >= _WIDE else 4
+
+    @property
     def _chart_height(self) -> int:
         return 18 if self.app.size.width >= _WIDE else 14
 
@@ -115,7 +122,7 @@ class Preview(Container):
             part.show(draws.get(part.id or ""))
 
 
-def _missed(row: Any, now: datetime) -> tuple[Text, Text]:
+def _missed(row: Any) -> tuple[Text, Text]:
     monday = row.run_date.isoformat()
     heading_words = Text.assemble((monday, "strong"), " · ", ("missed", "caution"))
     words = Text("No batch was opened: " if row.count == 1 else f"No batch was opened on {row.count} Mondays, ")
@@ -128,9 +135,10 @@ def _missed(row: Any, now: datetime) -> tuple[Text, Text]:
     return heading_words, words
 
 
-def _staged(row: Any, now: datetime) -> tuple[Text, Text]:
+def _staged(row: Any, now: datetime, *, is_paused: bool) -> tuple[Text, Text]:
     heading_words = Text.assemble((row.run_date.isoformat(), "strong"), " · ", ("staged", "name"))
-    words = Text(f"Opens {formats.exchange_time(row.opens_at, now)} with these picks, at the last closes before it.")
+    opens = opening_words(row.opens_at, now, is_paused=is_paused)
+    words = Text(f"The week {opens}, with these picks, at the last closes before it.")
     for draft in row.drafts:
         words.append("\n\n").append_text(figures.pick(draft.action, draft.ticker, in_words=True)).append("  ")
         words.append_text(literal(draft.reasoning.strip(), limit=parts.REASONING_LIMIT, lines=True))
@@ -148,8 +156,8 @@ def _keys(commands: CommandSet, situation: Situation) -> Text:
 
 
 def _days(view: BatchView, width: int) -> Text:
-    fitted = fit(day_columns(view, with_picks=width >= _WIDE_ENOUGH_FOR_PICKS), width, 1)
-    spanned = why_spanned(view.now)
+    fitted = fit(day_columns(view), width, 1)
+    spanned = why_spanned(view)
     lines = [heading(fitted, 1)]
     for day in view.days:
         text = line(fitted, day, 1, spanned(day), width)

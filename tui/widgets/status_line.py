@@ -95,7 +95,10 @@ class Notices(Pressed):
         found = notices(house.status, house.now(), house.commands)
         if house.status.problems and house.status.is_open:
             key = house.commands["problems"].keys[0]
-            line = problems_line(house.status.problems, house.status.looked_at, house.now(), key, self._width)
+            line = problems_line(
+                house.status.problems, house.status.looked_at, house.now(), key, self._width,
+                is_paused=house.status.is_paused,
+            )  # fmt: skip
             found.insert(0, pressable(line, "problems"))
         return found
 

@@ -22,6 +22,7 @@ _HEADER = 1
 _MARK = "▌"
 _EDGE = 1
 _WIDE_ENOUGH_FOR_AIR = 96
+_NO_STYLE = Style.null()
 
 
 class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
@@ -99,7 +100,7 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         self._fitted: list[Fitted[Row]] = []
         self._gap = 1
         self._skipped = 0
-        self._drawn: dict[tuple[int, Style], Strip] = {}
+        self._drawn: dict[tuple[int, Style, str], Strip] = {}
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -257,12 +258,13 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
             return Strip.blank(width, self.rich_style)
         if index == self.cursor:
             style = self.get_component_rich_style("table--cursor")
-            return self._strip(self._line(self._rows[index]), style, width, _MARK)
-        style = self.rich_style
-        drawn = self._drawn.get((index, style))
+            over = self.app.console.get_style("under-cursor")
+            return self._strip(self._line(self._rows[index]), style, width, _MARK, over)
+        key = index, self.rich_style, self.app.theme
+        drawn = self._drawn.get(key)
         if drawn is None:
             # Scrolling by a line draws one line anew and not all.
-            drawn = self._drawn[index, style] = self._strip(self._line(self._rows[index]), style, width, " ")
+            drawn = self._drawn[key] = self._strip(self._line(self._rows[index]), self.rich_style, width, " ")
         return drawn
 
     def notify_style_update(self) -> None:
@@ -272,12 +274,12 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
     def _line(self, row: Row) -> Text:
         return layout.line(self._fitted, row, self._gap, self._spanned(row), self._content_width)
 
-    def _strip(self, text: Text, style: Style, width: int, mark: str) -> Strip:
+    def _strip(self, text: Text, style: Style, width: int, mark: str, over: Style = _NO_STYLE) -> Strip:
         console = self.app.console
         segments = [
             Segment(mark, style + console.get_style("key")),
             *(
-                Segment(piece, style + part if part else style)
+                Segment(piece, (style + part if part else style) + over)
                 for piece, part, control in text.render(console, end="")
                 if not control
             ),

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from core.mixing import SIMULATED
-from tui import format as formats
 from tui.literal import clean, literal
 from tui.week_kinds import batch_of, is_missed, is_staged
 from tui.weeks import key_of
 from tui.widgets import figures
-from tui.widgets.columns import Column, Span
-from tui.words import batch_state, reason_words
+from tui.widgets.columns import Column, Span, shared_out
+from tui.words import batch_state, opening_words, reason_words
 
 if TYPE_CHECKING:
     from core.week_list import WeekQuery, WeekRow
@@ -65,7 +64,7 @@ def week_columns(rows: "Sequence[WeekRow]", today: date, query: "WeekQuery") -> 
     ]  # fmt: skip
 
 
-def week_words(row: "WeekRow", now: datetime, *, may_write: bool) -> Span | None:
+def week_words(row: "WeekRow", now: datetime, *, may_write: bool, is_paused: bool) -> Span | None:
     """For a week without a batch, what stands in the place of the figures."""
     any_row: Any = row
     if is_missed(row):
@@ -75,7 +74,7 @@ def week_words(row: "WeekRow", now: datetime, *, may_write: bool) -> Span | None
         return "picks", Text.assemble(("↵ open late  " if may_write else "", "key"), words)
     if is_staged(row):
         picks = Text("  ").join(figures.pick(each.action, each.ticker, in_words=False) for each in any_row.drafts)
-        opens = (f"opens {formats.exchange_time(any_row.opens_at, now)}", "quiet")
+        opens = (opening_words(any_row.opens_at, now, is_paused=is_paused), "quiet")
         return "picks", Text.assemble(picks, ("  e edit" if may_write else "", "key"), "  ", opens)
     return None
 
@@ -90,12 +89,12 @@ def _picks(row: "WeekRow", width: int) -> Text:
     batch = batch_of(row)
     if batch is None:
         return Text()
-    slot = (width + 1) // max(1, len(batch.tickers)) - 1
-    picks = []
-    for action, ticker in zip(batch.actions, batch.tickers, strict=True):
-        pick = figures.pick(action, ticker, in_words=width >= _FULL_PICKS)
-        pick.pad_right(max(0, slot - pick.cell_len))
-        picks.append(pick)
+    picks = [
+        figures.pick(action, ticker, in_words=width >= _FULL_PICKS)
+        for action, ticker in zip(batch.actions, batch.tickers, strict=True)
+    ]
+    for pick, slot in zip(picks, shared_out([pick.cell_len for pick in picks], width - len(picks) + 1), strict=True):
+        pick.truncate(slot, overflow="ellipsis", pad=True)
     return Text(" ").join(picks)
 
 

@@ -1,6 +1,9 @@
 """One batch: its tabs, its days, its metrics, its neighbours."""
 
+import psycopg
+
 from core.settings import Settings
+from tests.databases import as_superuser
 from tests.tui.driving import app_for, has_arrived, running, shown, until
 from tests.tui.history import NEWEST_WEEK, SPLIT_WEEK
 from tui.screens.batch import BatchScreen
@@ -97,3 +100,31 @@ async def test_the_log_tells_what_happened_with_its_payload(settings: Settings) 
         text = shown(pilot.app)
         assert "batch opened" in text
         assert f"{NEWEST_WEEK} · file · csv · unspecified" in text
+
+
+async def test_while_the_database_is_frozen_enter_shows_what_the_preview_held(settings: Settings, filled: str) -> None:
+    async with running(app_for(settings)) as pilot:
+        await pilot.press("left")
+        with psycopg.connect(as_superuser(filled)) as connection:
+            connection.execute("lock table batches, picks, checkpoints, events in access exclusive mode")
+            await pilot.press("enter")
+            await pilot.pause()
+            assert isinstance(pilot.app.screen, BatchScreen)
+            text = shown(pilot.app)
+            assert "Supply is the limit, not demand." in text
+            assert "Wed 20 Nov: next try Thu 17:05 ET · no close on 2024-11-20 for TSLA" in text
+            assert "as of Thu 21 Nov" in text, "the newest day, whichever one the preview looked at"
+            await pilot.press("tab")
+            await pilot.pause()
+            assert "due 13:30 ET" in shown(pilot.app)
+            assert pilot.app.screen._older is None, "nothing was read"
+        await until(pilot, lambda: pilot.app.screen._older is not None, "the neighbours, once it answers")  # type: ignore[attr-defined]  # the batch's screen
+
+
+async def test_a_batch_that_nobody_has_read_says_that_it_is_being_read(settings: Settings, filled: str) -> None:
+    async with running(app_for(settings)) as pilot:
+        with psycopg.connect(as_superuser(filled)) as connection:
+            connection.execute("lock table batches, picks, checkpoints, events in access exclusive mode")
+            pilot.app.push_screen(BatchScreen(NEWEST_WEEK))
+            await until(pilot, lambda: "Reading the batch …" in shown(pilot.app), "the words")
+        await until(pilot, lambda: has_arrived(pilot.app), "the batch")

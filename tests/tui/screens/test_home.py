@@ -72,6 +72,12 @@ async def test_read_only_offers_nothing_that_writes(settings: Settings) -> None:
         assert "late" not in shown(pilot.app)
         assert " n new" not in shown(pilot.app)
         assert "read-only" in shown(pilot.app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "Only a batch can be opened here" in shown(pilot.app), "the reason")
+        assert pilot.app.screen is home(pilot.app)
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda: "can open the week late" in shown(pilot.app), "the problems")
+        assert "R on" not in shown(pilot.app)
 
 
 async def test_pages_are_read_as_the_cursor_nears_the_end(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

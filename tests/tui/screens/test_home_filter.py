@@ -1,6 +1,7 @@
 """Filtering, sorting, failing and unstaging from the list, by keyboard and by mouse."""
 
 import psycopg
+import pytest
 from textual.events import Paste
 
 from core.settings import Settings
@@ -94,3 +95,24 @@ async def test_the_places_and_the_keys_below_are_clicked(settings: Settings) -> 
         lines = shown(app).splitlines()
         await pilot.click(offset=(lines[-1].index("help"), len(lines) - 1))
         await until(pilot, lambda: "Show the keys of where you are." in shown(app), "the help")
+
+
+@pytest.mark.parametrize("place", ["1", "4"])
+async def test_while_a_filter_is_typed_the_footer_offers_only_keys_that_work_then(
+    settings: Settings, place: str
+) -> None:
+    async with running(app_for(settings), (200, 40)) as pilot:
+        await pilot.press(place)
+        await until(pilot, lambda: "/ filter" in shown(pilot.app), "the keys of the place")
+        await pilot.press("slash")
+        await until(pilot, lambda: "to the list" in shown(pilot.app).splitlines()[-1], "the keys while typing")
+        await pilot.press("n", "q", "x")
+        await pilot.pause()
+        assert shown(pilot.app).splitlines()[-1].strip() == "↵ to the list  Esc show all  ^p commands"
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: type(pilot.app.screen).__name__ == "CommandPalette", "the palette")
+        await pilot.press("escape")
+        await pilot.press("down")
+        await until(pilot, lambda: "/ filter" in shown(pilot.app).splitlines()[-1], "the keys of the list")
+        await pilot.press("slash", "escape")
+        await until(pilot, lambda: "/ filter" in shown(pilot.app).splitlines()[-1], "the keys of the list")

@@ -107,3 +107,11 @@ def test_show_tells_who_stopped_and_who_served(troubled: str, alpha_monday: Comm
     renamed = alpha_monday("show", str(RENAMED_WEEK), "--json").json
     assert renamed["stopped"] == []
     assert "tiingo, yahoo from 1 Jun, price return" in alpha_monday("show", str(RENAMED_WEEK)).out
+
+
+def test_while_paused_no_next_tick_is_promised(troubled: str, alpha_monday: CommandLine) -> None:
+    assert alpha_monday("pause").code == 0
+    told = alpha_monday(*ACCEPT)
+    assert told.code == 0
+    assert told.out.splitlines()[-1] == "The day is tried again once the schedulers are resumed."
+    assert "next tick" not in told.out
