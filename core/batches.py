@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from uuid_utils.compat import uuid7
@@ -27,7 +27,7 @@ from core.weeks import Week
 from db import batches, checkpoints, events, leadership
 from db.errors import AlphaMondayError
 from db.events import EventType
-from db.records import Batch, BatchStatus, Pick
+from db.records import Batch, BatchStatus, OriginEnd, Pick
 
 NOT_RUNNING, PAUSED = "not_running", WaitCause.PAUSED.value
 REASON_LIMIT = 500
@@ -59,13 +59,22 @@ class Origin(StrEnum):
     BACKFILLED = "backfilled"
 
 
+def origin_ends(rules: Rules) -> tuple[OriginEnd, ...]:
+    """The one definition of origins: live until the opening ended, late in the same exchange week, backfilled after."""
+    return (
+        OriginEnd(Origin.LIVE, 0, rules.open_until),
+        OriginEnd(Origin.LATE, 7, time.min),
+        OriginEnd(Origin.BACKFILLED, None, time.min),
+    )
+
+
 def origin_of(batch: Batch, rules: Rules, calendar: TradingCalendar) -> Origin:
-    """Live if created before its opening ended, late if in the same exchange week, backfilled otherwise."""
-    if batch.created_at < rules.opens_until(calendar, batch.run_date):
-        return Origin.LIVE
-    if calendar.exchange_date(batch.created_at) < batch.run_date + timedelta(days=7):
-        return Origin.LATE
-    return Origin.BACKFILLED
+    """How `batch` came to be, by when it was created."""
+    return next(
+        Origin(end.origin)
+        for end in origin_ends(rules)
+        if end.days is None or batch.created_at < calendar.at(batch.run_date + timedelta(days=end.days), end.clock_time)
+    )
 
 
 def check_run_date(run_date: date) -> date:

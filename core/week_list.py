@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
+from core.batches import origin_ends
 from core.reading import BatchRow, batch_rows_of
 from core.services import Services
 from core.staging import StagedWeek as StagedWeek  # one of the rows, for whoever shows them
@@ -107,7 +108,7 @@ async def week_page(
         found = await week_list.page(
             connection,
             week_list.Matching(
-                words, services.rules.open_until, services.calendar.zone.key, [week.run_date for week in waiting]
+                words, origin_ends(services.rules), services.calendar.zone.key, [week.run_date for week in waiting]
             ),
             week_list.Order(query.sort.value, _STATES, query.descending),
             cursor=(cursor.value, cursor.run_date) if cursor else None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -144,6 +144,18 @@ class BatchOverview(Batch):
     waiting: int
     tickers: tuple[str, ...]
     actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OriginEnd:
+    """A batch has the first origin that had not ended when it was created.
+
+    An origin ends at `clock_time`, in the exchange's zone, so many `days` after the run date; None: it never ends.
+    """
+
+    origin: str
+    days: int | None
+    clock_time: time
 
 
 @dataclass(frozen=True, slots=True)

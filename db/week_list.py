@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from psycopg import AsyncConnection
 
-from db.records import WeekKey, actions_and_others
+from db.records import OriginEnd, WeekKey, actions_and_others
 from db.rows import RUN_DATE_PATH, record_row
 from db.statements import load
 
@@ -21,12 +21,11 @@ class Matching:
 
     BUY and SELL are a pick's action; what else is looked for in a pick is then looked for in those of that action.
 
-    `open_until` (a clock time in the zone `zone`) tells how a batch came to be; `staged` are Mondays that are no
-    longer shown as missed.
+    `origins` tell how a batch came to be, in the zone `zone`; `staged` are Mondays that are not shown as missed.
     """
 
     words: Sequence[str]
-    open_until: time
+    origins: Sequence[OriginEnd]
     zone: str
     staged: Sequence[date]
 
@@ -57,7 +56,9 @@ async def page(
             {
                 "words": words,
                 "actions": actions,
-                "open_until": matching.open_until,
+                "origins": [end.origin for end in matching.origins],
+                "origin_days": [end.days for end in matching.origins],
+                "origin_times": [end.clock_time for end in matching.origins],
                 "zone": matching.zone,
                 "staged": list(matching.staged),
                 "sort": order.sort,

@@ -72,12 +72,15 @@ with missed as materialized (
             starts_with(b.status, word)
             or b.status = 'completed' and starts_with('done', word)
             or starts_with('waiting', word) and exists (select from waiting_days w where w.batch_id = b.id)
-            or starts_with(
-                case
-                    when b.created_at < (b.run_date + %(open_until)s::time) at time zone %(zone)s::text then 'live'
-                    when (b.created_at at time zone %(zone)s::text)::date < b.run_date + 7 then 'late'
-                    else 'backfilled'
-                end, word)
+            or starts_with((
+                select ends.origin
+                from unnest(%(origins)s::text[], %(origin_days)s::int[], %(origin_times)s::time[])
+                    with ordinality as ends (origin, days, clock_time, place)
+                where ends.days is null
+                   or b.created_at < (b.run_date + ends.days + ends.clock_time) at time zone %(zone)s::text
+                order by ends.place
+                limit 1
+            ), word)
             or starts_with(to_char(b.run_date, 'YYYY-MM-DD'), word)
             or starts_with(translate(lower(b.benchmark_symbol), '-/', '..'), translate(word, '-/', '..'))
             or exists (
