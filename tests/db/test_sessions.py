@@ -86,7 +86,7 @@ def give(conninfo: str, settings: dict[str, str], to: str = "database") -> None:
     with psycopg.connect(make_conninfo(conninfo, dbname="postgres"), autocommit=True) as connection:
         for setting, value in settings.items():
             alter = sql.SQL("alter {} {} set {} = {}")
-            connection.execute(alter.format(sql.SQL(to), name, sql.Identifier(setting), sql.Literal(value)))  # type: ignore[arg-type]
+            connection.execute(alter.format(sql.SQL(to), name, sql.Identifier(setting), sql.Literal(value)))
 
 
 async def is_ours(connection: psycopg.AsyncConnection[Any]) -> None:
