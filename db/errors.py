@@ -88,4 +88,4 @@ class EmbeddedServerError(DatabaseError):
 
     def __init__(self, message: str, remedy: str) -> None:
         # Most end with a path or with what a program printed.
-        super().__init__(sentence(message), sentence(remedy))
+        super().__init__(sentence(message), remedy)

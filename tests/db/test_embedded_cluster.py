@@ -69,7 +69,7 @@ def test_what_a_new_server_is_like(server: EmbeddedServer) -> None:
     assert show(conninfo, "unix_socket_permissions") == "0700"
     assert show(conninfo, "timezone") == "UTC"
     assert show(conninfo, "shared_buffers") == "32MB"
-    assert show(conninfo, "max_connections") == "100"
+    assert show(conninfo, "max_connections") == "300"
     assert show(conninfo, "fsync") == "off"  # of the settings that the tests start it with
     if sys.platform == "linux":
         assert show(conninfo, "client_connection_check_interval") == "2s"

@@ -49,7 +49,7 @@ async def test_a_program_s_words_end_before_the_remedy(server: EmbeddedServer) -
 
 
 def test_the_embedded_server_s_do_too() -> None:
-    assert_ends(EmbeddedServerError("PostgreSQL did not start:\nFATAL:  no room", "see /var/log"))
+    assert_ends(EmbeddedServerError("PostgreSQL did not start:\nFATAL:  no room", "Make room."))
 
 
 def assert_ends(error: AlphaMondayError) -> None:
