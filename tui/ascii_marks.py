@@ -67,6 +67,7 @@ _CELLS = {
     "▒": ":",
     "▓": "%",
     **dict.fromkeys("▏▎▍▌▋▊▉▐▕", "|"),
+    **dict.fromkeys("▖▗▘▙▚▛▜▝▞▟", "#"),
 }
 # What is printed as a sentence has room for a longer spelling.
 _LONGER = {
