@@ -50,6 +50,7 @@ _CELLS = {
     "∼": "~",
     "ˋ": "`",
     "−": "-",
+    "€": "E",
     "×": "x",
     "\N{REPLACEMENT CHARACTER}": _UNKNOWN,
     # Bars and sparklines by height; frames are drawn with some of them.

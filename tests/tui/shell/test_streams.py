@@ -110,11 +110,9 @@ print(json.dumps(found))
 WAYS = {
     "kept": ("kept", "kept"),
     "stdout closed": ("closed", "kept"),
-    "stderr closed": ("kept", "closed"),
     "both closed": ("closed", "closed"),
     "stdout full": ("full", "kept"),
     "stderr full": ("kept", "full"),
-    "both full": ("full", "full"),
 }
 
 
