@@ -50,6 +50,7 @@ _CELLS = {
     "∼": "~",
     "ˋ": "`",
     "−": "-",
+    "€": "E",
     "×": "x",
     "\N{REPLACEMENT CHARACTER}": _UNKNOWN,
     # Bars and sparklines by height; frames are drawn with some of them.
@@ -67,6 +68,7 @@ _CELLS = {
     "▒": ":",
     "▓": "%",
     **dict.fromkeys("▏▎▍▌▋▊▉▐▕", "|"),
+    **dict.fromkeys("▖▗▘▙▚▛▜▝▞▟", "#"),
 }
 # What is printed as a sentence has room for a longer spelling.
 _LONGER = {

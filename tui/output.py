@@ -20,9 +20,8 @@ from tui.ascii_marks import ascii_cells
 from tui.streams import has_styles, is_ascii, is_output_lost, spelled_for, terminal_columns, write_error, write_output
 
 Json = dict[str, Any]
-_LINE_LIMIT = 5_000
-_WIDEST = 10_000  # of a table that is not on a terminal, so that nothing is cut
-_TRACEBACK_LIMIT = 100_000
+_LIMIT = 100_000  # of a line, a cell or a traceback
+_WIDEST = 1_000_000  # of a table that is not on a terminal, so that nothing is cut
 _BASES = {"price": "price return", "total": "total return"}
 
 
@@ -59,7 +58,7 @@ def print_line(text: str, *, error: bool = False) -> None:
     """Prints one line in which anything from outside is shown literally."""
     from tui.literal import clean  # it imports Rich, which a command that prints JSON does not need
 
-    line = f"{clean(text, limit=_LINE_LIMIT)}\n"
+    line = f"{clean(text, limit=_LIMIT)}\n"
     if error:
         write_error(line)
     else:
@@ -70,7 +69,7 @@ def print_traceback(text: str) -> None:
     """Prints a traceback on stderr, line by line, with anything from outside shown literally."""
     from tui.literal import clean  # as above
 
-    write_error(clean(text, limit=_TRACEBACK_LIMIT, lines=True))
+    write_error(clean(text, limit=_LIMIT, lines=True))
 
 
 def print_table(
@@ -85,14 +84,16 @@ def print_table(
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    from tui.literal import literal
+    from tui.literal import clean
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", no_wrap=True, overflow="ellipsis")
     for row in rows:
-        table.add_row(*(spelled_for(sys.stdout, literal("-" if cell is None else str(cell)).plain) for cell in row))
+        cells = (clean("-" if cell is None else cell, limit=_LIMIT) for cell in row)
+        table.add_row(*(Text(spelled_for(sys.stdout, cell)) for cell in cells))
     styled = has_styles(sys.stdout, os.environ)
     width = terminal_columns(sys.stdout) or _WIDEST
     drawn = io.StringIO()

@@ -156,6 +156,33 @@ def test_q_leaves_a_clean_terminal(start: Start) -> None:
     assert b"Traceback" not in terminal.written
 
 
+def test_the_terminal_says_how_large_it_is(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "10")
+    terminal = start()
+    terminal.read_until(b"\x1b[30;1H")
+    ioctl(terminal.descriptor, TIOCSWINSZ, struct.pack("HHHH", 35, 120, 0, 0))
+    terminal.read_until(b"\x1b[35;1H")
+    terminal.send(LEAVES_BY_KEY)
+    assert terminal.end() == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("LANG", "C"), ("LC_ALL", "POSIX"), ("LC_ALL", "en_US.ISO-8859-1")])
+def test_a_terminal_that_is_told_of_no_utf_8_is_drawn_on_in_ascii(
+    start: Start, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.delenv("LC_CTYPE", raising=False)
+    monkeypatch.setenv(name, value)
+    terminal = start()
+    terminal.read_until(b"leading")
+    terminal.read_until(b"Enter")
+    terminal.send(LEAVES_BY_KEY)
+    assert terminal.end() == 0
+    assert bytes(terminal.written).isascii()
+    assert b"+ done" in terminal.written or b"+ completed" in terminal.written
+
+
 @pytest.mark.parametrize(
     ("how", "leave"),
     [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from core.mixing import SIMULATED
+from tui.commands import key_name
 from tui.literal import clean, literal
 from tui.week_kinds import batch_of, is_missed, is_staged
 from tui.weeks import key_of
@@ -71,7 +72,7 @@ def week_words(row: "WeekRow", now: datetime, *, may_write: bool, is_paused: boo
         count = f"{any_row.count} Mondays since {any_row.oldest}, " if any_row.count > 1 else ""
         detail = f" ({any_row.detail})" if any_row.detail and any_row.count == 1 else ""
         words = literal(f"{count}{reason_words(any_row.cause)}{detail}", limit=160, style="quiet")
-        return "picks", Text.assemble(("↵ open late  " if may_write else "", "key"), words)
+        return "picks", Text.assemble((f"{key_name('enter')} open late  " if may_write else "", "key"), words)
     if is_staged(row):
         picks = Text("  ").join(figures.pick(each.action, each.ticker, in_words=False) for each in any_row.drafts)
         opens = (opening_words(any_row.opens_at, now, is_paused=is_paused), "quiet")
