@@ -32,7 +32,7 @@ BAD_PICKS = {
     "no ticker": ((HEADER + "2020-01-06,,BUY,a\n").encode(), "line 2: not a ticker"),
     "a ticker of another alphabet": ((HEADER + "2020-01-06,ÄÖÜ,BUY,a\n").encode(), "line 2: not a ticker"),
     "an emoji for a ticker": ((HEADER + "2020-01-06,🚀,BUY,a\n").encode(), "line 2: not a ticker"),
-    "a class with a slash": ((HEADER + "2020-01-06,BRK/B,BUY,a\n").encode(), "line 2: not a ticker"),
+    "a class with a backslash": ((HEADER + "2020-01-06,BRK\\B,BUY,a\n").encode(), "line 2: not a ticker"),
     "HOLD": ((HEADER + "2020-01-06,AAA,HOLD,a\n").encode(), "line 2: not BUY or SELL: 'HOLD'"),
     "no date": ((HEADER + ",AAA,BUY,a\n").encode(), "line 2: not a date"),
     "no such date": ((HEADER + "2020-02-30,AAA,BUY,a\n").encode(), "line 2: no such date: '2020-02-30'"),
