@@ -11,6 +11,7 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input, TextArea
 from textual.worker import Worker, WorkerError
 
@@ -47,6 +48,7 @@ class TypeAhead:
         self._waiting: asyncio.Queue[events.Event] = asyncio.Queue()
         self._next: events.Event | None = None
         self._let_through: events.Event | None = None
+        self._written_in: Widget | None = None
         self._ready: Screen[Any] | None = None
         self._awaited_since: WeakKeyDictionary[Worker[Any], float] = WeakKeyDictionary()
         self._ends: WeakKeyDictionary[Worker[Any], asyncio.Task[None]] = WeakKeyDictionary()
@@ -74,9 +76,15 @@ class TypeAhead:
         """Lets through whatever is typed, one after another, for as long as the app runs."""
         while True:
             self._next = event = await self._waiting.get()
-            await self._wait_for_turn(event)
+            if not self._goes_on_writing(event):
+                await self._wait_for_turn(event)
+            self._written_in = self._app.focused if self._is_letter(event) else None
             self._next, self._let_through = None, event
             self._app.post_message(event)
+
+    def _goes_on_writing(self, event: events.Event) -> bool:
+        """Whether `event` is one letter more where the one before went: letters take nobody elsewhere."""
+        return self._is_letter(event) and self._app.focused is self._written_in
 
     async def _wait_for_turn(self, event: events.Event) -> None:
         while True:
@@ -148,6 +156,10 @@ class TypeAhead:
             if worker.group == PREVIEW and self._is_key_of(event, *self._moves()):
                 return False
         return self._patience_with(worker) > 0
+
+    def _is_letter(self, event: events.Event) -> bool:
+        is_text = isinstance(self._app.focused, Input | TextArea)
+        return is_text and isinstance(event, events.Key) and event.is_printable
 
     def _is_typing(self, event: events.Event) -> bool:
         """Whether `event` changes a text or goes to the next field, which no answer has a part in."""
