@@ -1,6 +1,7 @@
 """Keys in turn: each is let through once everything that the keys before it set going has come to rest."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -21,6 +22,8 @@ from tui.commands import CommandSet, Scope
 PATIENCE_S = 2.0
 # The same for what only reads: no key may be seen to hesitate where a database does not answer.
 PATIENCE_WITH_READING_S = 0.3
+# What the app itself does on a busy machine takes longer, and a key sent past it would go astray.
+RESTS_WITHIN_S = 15.0
 # What is awaited here ends by opening or closing a screen, or by changing what Enter does in it.
 OPENS_OR_CLOSES = frozenset(
     {"asking", "doubts", "exporting", "filling", "giving out", "saving", "taking", "trying", "writing"}
@@ -47,7 +50,7 @@ class TypeAhead:
         self._commands = commands
         self._waiting: asyncio.Queue[events.Event] = asyncio.Queue()
         self._next: events.Event | None = None
-        self._let_through: events.Event | None = None
+        self._let_through: deque[events.Event] = deque()
         self._written_in: Widget | None = None
         self._ready: Screen[Any] | None = None
         self._awaited_since: WeakKeyDictionary[Worker[Any], float] = WeakKeyDictionary()
@@ -57,8 +60,8 @@ class TypeAhead:
         """Whether the app is to dispatch `event` at once; any other comes again when it is its turn."""
         if event.is_forwarded or not isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp):
             return True
-        if event is self._let_through:
-            self._let_through = None
+        if self._let_through and event is self._let_through[0]:
+            self._let_through.popleft()
             return True
         if isinstance(event, events.Key) and event.key in self._keys_of(
             each.id for each in self._commands() if each.comes_first
@@ -70,7 +73,7 @@ class TypeAhead:
     @property
     def is_at_rest(self) -> bool:
         """Whether all that was typed has gone to where it belongs."""
-        return self._waiting.empty() and self._next is None and self._let_through is None
+        return self._waiting.empty() and self._next is None and not self._let_through
 
     async def let_through(self) -> None:
         """Lets through whatever is typed, one after another, for as long as the app runs."""
@@ -79,7 +82,8 @@ class TypeAhead:
             if not self._goes_on_writing(event):
                 await self._wait_for_turn(event)
             self._written_in = self._app.focused if self._is_letter(event) else None
-            self._next, self._let_through = None, event
+            self._next = None
+            self._let_through.append(event)
             self._app.post_message(event)
 
     def _goes_on_writing(self, event: events.Event) -> bool:
@@ -102,7 +106,7 @@ class TypeAhead:
 
     async def _rest(self) -> None:
         """Waits until nothing moves in the app, in the screen on top and from there to what has the keyboard."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        deadline = asyncio.get_running_loop().time() + RESTS_WITHIN_S
         clean = 0
         while clean < _CLEAN_PASSES:
             pumps = self._pumps()
