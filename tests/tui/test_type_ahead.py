@@ -32,7 +32,6 @@ from tui.widgets.table import Table
 
 SHIFT_TAB, TAB, ENTER, ESCAPE, DOWN = "shift+tab", "tab", "enter", "escape", "down"
 PICKS = ("g", "s", TAB, TAB, *"why", ENTER, *"ko", ENTER, "s", ENTER, *"dear", ENTER, *"xom", TAB, TAB, *"cheap")
-OTHERS = (*"why", ENTER, *"aapl", ENTER, "s", ENTER, *"dear", ENTER, *"xom", TAB, TAB, *"cheap")
 # Every form, dialog and line to type in, the places, what lies on top, and the ways between them.
 BURSTS: dict[str, Sequence[str]] = {
     "a new batch": ("n", *PICKS),
@@ -48,7 +47,6 @@ BURSTS: dict[str, Sequence[str]] = {
     "another order": ("s", "s", "j", ENTER),
     "a reason": ("j", ENTER, "F", *"no: it waits", "left", "x"),
     "a batch marked failed": ("F", *"stale", ENTER, "j", "F", *"no"),
-    "a week opened": ("j", "j", ENTER, *"ko", TAB, TAB, *OTHERS, ENTER, ENTER, "j", "k", ENTER, TAB),
     "a reason taken back": ("F", *"why", ESCAPE, "j", "j", ENTER),
     "tabs and a day": (ENTER, TAB, "j", ENTER, "q", "j", ENTER),
     "batches in turn": (ENTER, "J", "J", TAB, "K", ESCAPE, "j"),
