@@ -1,6 +1,7 @@
 """Keys in turn: each is let through once everything that the keys before it set going has come to rest."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,7 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input, TextArea
 from textual.worker import Worker, WorkerError
 
@@ -20,6 +22,8 @@ from tui.commands import CommandSet, Scope
 PATIENCE_S = 2.0
 # The same for what only reads: no key may be seen to hesitate where a database does not answer.
 PATIENCE_WITH_READING_S = 0.3
+# What the app itself does on a busy machine takes longer, and a key sent past it would go astray.
+RESTS_WITHIN_S = 15.0
 # What is awaited here ends by opening or closing a screen, or by changing what Enter does in it.
 OPENS_OR_CLOSES = frozenset(
     {"asking", "doubts", "exporting", "filling", "giving out", "saving", "taking", "trying", "writing"}
@@ -46,7 +50,8 @@ class TypeAhead:
         self._commands = commands
         self._waiting: asyncio.Queue[events.Event] = asyncio.Queue()
         self._next: events.Event | None = None
-        self._let_through: events.Event | None = None
+        self._let_through: deque[events.Event] = deque()
+        self._written_in: Widget | None = None
         self._ready: Screen[Any] | None = None
         self._awaited_since: WeakKeyDictionary[Worker[Any], float] = WeakKeyDictionary()
         self._ends: WeakKeyDictionary[Worker[Any], asyncio.Task[None]] = WeakKeyDictionary()
@@ -55,8 +60,8 @@ class TypeAhead:
         """Whether the app is to dispatch `event` at once; any other comes again when it is its turn."""
         if event.is_forwarded or not isinstance(event, events.Key | events.Paste | events.MouseDown | events.MouseUp):
             return True
-        if event is self._let_through:
-            self._let_through = None
+        if self._let_through and event is self._let_through[0]:
+            self._let_through.popleft()
             return True
         if isinstance(event, events.Key) and event.key in self._keys_of(
             each.id for each in self._commands() if each.comes_first
@@ -68,15 +73,22 @@ class TypeAhead:
     @property
     def is_at_rest(self) -> bool:
         """Whether all that was typed has gone to where it belongs."""
-        return self._waiting.empty() and self._next is None and self._let_through is None
+        return self._waiting.empty() and self._next is None and not self._let_through
 
     async def let_through(self) -> None:
         """Lets through whatever is typed, one after another, for as long as the app runs."""
         while True:
             self._next = event = await self._waiting.get()
-            await self._wait_for_turn(event)
-            self._next, self._let_through = None, event
+            if not self._goes_on_writing(event):
+                await self._wait_for_turn(event)
+            self._written_in = self._app.focused if self._is_letter(event) else None
+            self._next = None
+            self._let_through.append(event)
             self._app.post_message(event)
+
+    def _goes_on_writing(self, event: events.Event) -> bool:
+        """Whether `event` is one letter more where the one before went: letters take nobody elsewhere."""
+        return self._is_letter(event) and self._app.focused is self._written_in
 
     async def _wait_for_turn(self, event: events.Event) -> None:
         while True:
@@ -94,7 +106,7 @@ class TypeAhead:
 
     async def _rest(self) -> None:
         """Waits until nothing moves in the app, in the screen on top and from there to what has the keyboard."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        deadline = asyncio.get_running_loop().time() + RESTS_WITHIN_S
         clean = 0
         while clean < _CLEAN_PASSES:
             pumps = self._pumps()
@@ -148,6 +160,10 @@ class TypeAhead:
             if worker.group == PREVIEW and self._is_key_of(event, *self._moves()):
                 return False
         return self._patience_with(worker) > 0
+
+    def _is_letter(self, event: events.Event) -> bool:
+        is_text = isinstance(self._app.focused, Input | TextArea)
+        return is_text and isinstance(event, events.Key) and event.is_printable
 
     def _is_typing(self, event: events.Event) -> bool:
         """Whether `event` changes a text or goes to the next field, which no answer has a part in."""

@@ -1,5 +1,8 @@
 """Type-ahead: a burst of keys does what the same keys do one by one, whatever opens, closes or is asked in between."""
 
+import asyncio
+import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,16 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
+import tui
 from core.settings import Settings
 from db.embedded import EmbeddedServer
 from tests.databases import cloned
-from tests.tui.driving import app_for, has_arrived, running, until
+from tests.tui.driving import app_for, has_arrived, home, running, shown, until
 from tests.tui.test_outgoing import no_clipboard
+from tui import type_ahead
 from tui.app import AlphaMondayApp
+from tui.screens import house
+from tui.screens.new_batch import NewBatchScreen
 from tui.widgets.choices import Choices
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.pick_form import ActionToggle
@@ -39,6 +46,7 @@ BURSTS: dict[str, Sequence[str]] = {
     "the last week": ("G", ENTER, TAB, "j"),
     "another order": ("s", "s", "j", ENTER),
     "a reason": ("j", ENTER, "F", *"no: it waits", "left", "x"),
+    "a batch marked failed": ("F", *"stale", ENTER, "j", "F", *"no"),
     "a reason taken back": ("F", *"why", ESCAPE, "j", "j", ENTER),
     "tabs and a day": (ENTER, TAB, "j", ENTER, "q", "j", ENTER),
     "batches in turn": (ENTER, "J", "J", TAB, "K", ESCAPE, "j"),
@@ -129,3 +137,58 @@ async def test_a_burst_leaves_what_the_same_keys_leave_one_by_one(
         )
         found[-1] = (found[-1], sorted(file.name for file in directory.iterdir()))
     assert found[1] == found[0]
+
+
+def test_every_worker_is_awaited_or_not_for_a_reason() -> None:
+    """A new group of workers has to say whether keys wait for it: by default, those of the screen on top do."""
+    groups = set()
+    for file in Path(tui.__file__).parent.rglob("*.py"):
+        groups |= set(re.findall(r'(?:@work\(|run_worker\(.*)group="([a-z ]+)"', file.read_text(encoding="utf-8")))
+    of_the_app = {
+        "changes", "listening", "looking", "probing", "problems", "retrying", "scheduler", "schedulers", "services",
+        "typing",
+    }  # fmt: skip
+    read_by_a_screen = {"paging", "pausing", "preview", "reading", "week"}
+    assert groups == type_ahead.OPENS_OR_CLOSES | type_ahead.SHOWN_ASIDE | of_the_app | read_by_a_screen
+
+
+async def test_a_provider_that_keeps_silent_holds_keys_back_no_longer_than_the_patience(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = asyncio.Event()
+
+    async def hang(*_: object, **__: object) -> None:
+        await never.wait()
+
+    monkeypatch.setattr(house, "ANSWERS_WITHIN_S", 60.0)
+    async with running(app_for(settings)) as pilot:
+        monkeypatch.setattr("core.week_list.week_page", hang)
+        await pilot.press("slash", *"tsla", "enter")
+        started_at = time.monotonic()
+        await pilot.press("j", "j")
+        await until(pilot, lambda: home(pilot.app).table.cursor == 2, "the third row")
+        assert time.monotonic() - started_at < type_ahead.PATIENCE_S
+
+
+async def test_leaving_waits_for_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    async with running(app_for(settings)) as pilot:
+        monkeypatch.setattr("tui.week_export.every_week", hang)
+        for key in ("x", "j", "j", "ctrl+q"):
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: not pilot.app.is_running, "the end")
+
+
+async def test_a_paste_and_a_click_wait_their_turn(settings: Settings) -> None:
+    async with running(app_for(settings)) as pilot:
+        app = pilot.app
+        app.post_message(events.Key("n", "n"))
+        app.post_message(events.Paste("gs"))
+        for _ in range(2):
+            app.post_message(events.Key("tab", None))
+        app.post_message(events.Paste("why"))
+        await until(pilot, lambda: isinstance(app.screen, NewBatchScreen) and "why" in shown(app), "the reasoning")
+        assert isinstance(app.screen, NewBatchScreen)
+        assert app.screen.draft.picks[0].ticker == "GS"
