@@ -150,9 +150,11 @@ class AlphaMondayApp(WatchingApp):
         self.call_after_refresh(self._begin)
 
     def watch_theme(self) -> None:
-        """Colours text anew before Textual's style sheets are, and has all of it drawn again in the same turn."""
+        """Colours text anew before Textual renews its style sheets: no frame after that has a colour of before."""
         self._colour_text()
-        self.call_next(self._redraw)
+        if self.is_running:
+            self._redraw()
+            self.call_next(self._redraw)  # what the style sheets alone have changed, and something drew meanwhile
 
     def _redraw(self) -> None:
         for screen in {*self.screen_stack, *(each for each in self._house_screens if isinstance(each, Screen))}:
