@@ -118,6 +118,9 @@ async def test_with_few_colours_the_terminals_own_are_named(
     monkeypatch.delenv("COLORTERM")
     async with running(app_for(settings)) as pilot:
         strips = pilot.app.screen._compositor.render_strips(pilot.app.size)
+        await pilot.press("colon")
+        await until(pilot, lambda: "Open the week under the cursor" in shown(pilot.app), "the palette")
+        palette = pilot.app.screen._compositor.render_strips(pilot.app.size)
         segments = [segment for strip in strips for segment in strip if segment.style is not None]
     gains = set()
     for segment in segments:
@@ -128,6 +131,8 @@ async def test_with_few_colours_the_terminals_own_are_named(
         if segment.text.strip().startswith("▲") and text is not None and (ground is None or ground.is_default):
             gains.add(text.number)
     assert gains == {2}, "green"
+    helping = [each for strip in palette for each in strip if "Open the week under" in each.text]
+    assert [each.style is not None and bool(each.style.dim) for each in helping] == [False], "dark grey on blue"
 
 
 def test_the_program_starts_with_the_theme_chosen_last(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
