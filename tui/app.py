@@ -18,7 +18,7 @@ from textual.screen import Screen
 
 from core.clock import Clock, SystemClock
 from db.errors import AlphaMondayError
-from tui import chosen_theme, command_list
+from tui import command_list
 from tui import theme as themes
 from tui.changes import EVERYTHING, RECENT, Changes
 from tui.commands import CommandSet, Scope
@@ -327,6 +327,8 @@ class AlphaMondayApp(WatchingApp):
             self.say(f"{exc.message} {exc.remedy}")
 
     def _write_theme(self) -> None:
+        from tui import chosen_theme  # it brings the settings, which the first paint need not wait for
+
         with self._writing_theme:  # whichever thread comes last writes the theme in force then
             chosen_theme.write(self.theme)
 
