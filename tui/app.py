@@ -18,7 +18,7 @@ from textual.screen import Screen
 
 from core.clock import Clock, SystemClock
 from db.errors import AlphaMondayError
-from tui import chosen_theme, command_list
+from tui import command_list
 from tui import theme as themes
 from tui.changes import EVERYTHING, RECENT, Changes
 from tui.commands import CommandSet, Scope
@@ -163,9 +163,11 @@ class AlphaMondayApp(WatchingApp):
         await self._type_ahead.let_through()
 
     def watch_theme(self) -> None:
-        """Colours text anew before Textual's style sheets are, and has all of it drawn again in the same turn."""
+        """Colours text anew before Textual renews its style sheets: no frame after that has a colour of before."""
         self._colour_text()
-        self.call_next(self._redraw)
+        if self.is_running:
+            self._redraw()
+            self.call_next(self._redraw)  # what the style sheets alone have changed, and something drew meanwhile
 
     def _redraw(self) -> None:
         for screen in {*self.screen_stack, *(each for each in self._house_screens if isinstance(each, Screen))}:
@@ -348,6 +350,8 @@ class AlphaMondayApp(WatchingApp):
             self.say(f"{exc.message} {exc.remedy}")
 
     def _write_theme(self) -> None:
+        from tui import chosen_theme  # it brings the settings, which the first paint need not wait for
+
         with self._writing_theme:  # whichever thread comes last writes the theme in force then
             chosen_theme.write(self.theme)
 

@@ -8,7 +8,7 @@ from textual.app import App
 
 from core.settings import Settings
 from tests.tui.driving import app_for, has_arrived, running, shown, until
-from tui import chosen_theme
+from tui import chosen_theme, program
 from tui import theme as themes
 from tui.app import AlphaMondayApp
 from tui.mode import Mode
@@ -60,6 +60,25 @@ async def test_after_a_change_no_colour_of_the_theme_before_is_left(settings: Se
             assert new & colours_on(pilot.app), key
 
 
+async def test_no_frame_mixes_new_style_sheets_with_old_colours_of_text(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dark, light, _ = themes.THEMES
+    old, frames = of_the_theme(dark, light), []
+    app = app_for(settings)
+    renew = app.refresh_css
+
+    def renew_and_paint(animate: bool = True) -> None:
+        renew(animate)
+        frames.append(colours_on(app))
+
+    async with running(app) as pilot:
+        monkeypatch.setattr(app, "refresh_css", renew_and_paint)
+        await pilot.press("t")
+        await until(pilot, lambda: bool(frames), "a frame")
+    assert [old & frame for frame in frames] == [set()] * len(frames)
+
+
 async def test_the_choice_is_in_force_at_the_next_start(settings: Settings) -> None:
     assert chosen_theme.read() is None
     app = app_for(settings)
@@ -99,6 +118,9 @@ async def test_with_few_colours_the_terminals_own_are_named(
     monkeypatch.delenv("COLORTERM")
     async with running(app_for(settings)) as pilot:
         strips = pilot.app.screen._compositor.render_strips(pilot.app.size)
+        await pilot.press("colon")
+        await until(pilot, lambda: "Open the week under the cursor" in shown(pilot.app), "the palette")
+        palette = pilot.app.screen._compositor.render_strips(pilot.app.size)
         segments = [segment for strip in strips for segment in strip if segment.style is not None]
     gains = set()
     for segment in segments:
@@ -109,3 +131,18 @@ async def test_with_few_colours_the_terminals_own_are_named(
         if segment.text.strip().startswith("▲") and text is not None and (ground is None or ground.is_default):
             gains.add(text.number)
     assert gains == {2}, "green"
+    helping = [each for strip in palette for each in strip if "Open the week under" in each.text]
+    assert [each.style is not None and bool(each.style.dim) for each in helping] == [False], "dark grey on blue"
+
+
+def test_the_program_starts_with_the_theme_chosen_last(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen_theme.write(SECOND)
+    seen = []
+
+    async def ended_at_once(app: AlphaMondayApp) -> None:
+        seen.append(app.theme)
+
+    monkeypatch.setattr(AlphaMondayApp, "run_async", ended_at_once)
+    monkeypatch.setattr(program, "leave_on_signals", lambda *_: None)
+    assert program.run(settings, Mode.READ_ONLY) == 0
+    assert seen == [SECOND]
