@@ -12,10 +12,11 @@ from psycopg.rows import tuple_row
 
 from db import dbmate
 from db.address import parse_conninfo
-from db.database import CONNECT_TIMEOUT_S
 from db.database_creation import connect_or_create
 from db.driver_errors import translated
 from db.errors import SchemaError
+from db.hosts import CONNECT_TIMEOUT_S
+from db.waiting import bounded
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _FILE_NAME = re.compile(r"(?P<version>[0-9]{14})_(?P<name>[a-z0-9_]+)\.sql", re.ASCII)
@@ -144,7 +145,7 @@ def up(conninfo: str, directory: Path = MIGRATIONS) -> list[Migration]:
     """
     migrations = shipped(directory)
     done: list[str] = []
-    with translated(), connect_or_create(_complete(conninfo)) as connection:
+    with translated(), connect_or_create(_complete(conninfo)) as connection, bounded(connection):
         applied = _applied(connection)
         before = _compare(migrations, applied)
         raise_unless_current(before, may_be_behind=True)

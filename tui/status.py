@@ -107,7 +107,10 @@ def scheduler_words(status: Status) -> Text:
     if status.is_paused and phase in {"leading", "paused", "standing by"}:
         return _PAUSED.copy()
     if phase in {"leading", "paused"}:  # a pause that has ended is noticed within seconds
-        return Text.assemble(("● ", "gain"), "leading")
+        words = Text.assemble(("● ", "gain"), "leading")
+        if status.scheduler.problem is not None and status.scheduler.problem.code == "lead_unconfirmed":
+            words.append(", not confirmed", style="caution")
+        return words
     if phase == "standing by":
         leader = literal(status.scheduler.leader or "another process", limit=40)
         return Text.assemble(("○ ", "quiet"), "standing by, ", leader, " leads")
@@ -122,6 +125,8 @@ def _with_others(words: Text, status: Status) -> Text:
         others = _PAUSED
     elif (leader := status.who_schedules.leader) is not None and leader.is_alive:
         others = Text.assemble(literal(leader.who, limit=24), " leads")
+        if leader.is_unconfirmed:
+            others.append(", not confirmed", style="caution")
     else:
         others = Text("nobody schedules", style="caution")
     return Text.assemble(words, (", ", "quiet"), others)
