@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from psycopg import AsyncConnection
@@ -16,6 +17,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg.pq.abc import PGconn
 
+_connections: "WeakSet[BoundedConnection[Any]]" = WeakSet()
 Result = TypeVar("Result")
 Row = TypeVar("Row")
 
@@ -68,6 +70,15 @@ def shut_down(pgconn: PGconn) -> None:
             theirs.shutdown(socket.SHUT_RDWR)
 
 
+def hang_up() -> None:
+    """Breaks every connection of this process.
+
+    For a command at its limit: cancelled, the driver would ask the server to cancel and wait for it too.
+    """
+    for connection in list(_connections):
+        shut_down(connection.pgconn)
+
+
 class BoundedConnection(AsyncConnection[Row]):
     """A connection on which every statement has a limit and every commit that was not confirmed is an error."""
 
@@ -82,6 +93,7 @@ class BoundedConnection(AsyncConnection[Row]):
                 unconfirmed.append(diagnostic.message_primary or "the wait was cancelled")
 
         self.add_notice_handler(note)
+        _connections.add(self)
 
     async def wait(self, gen: PQGen[Result], *arguments: Any, **options: Any) -> Result:
         """Raises SilentServerError after 30 s of one statement, CommitNotConfirmedError for a commit like that."""

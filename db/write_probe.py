@@ -12,7 +12,7 @@ from db.statements import load
 from db.waiting import CommitNotConfirmedError, place_of, shut_down
 
 _SQL = load("write_probe")
-_CONFIRMED_WITHIN_S = 4.0
+_CONFIRMED_WITHIN_S = 3.0
 _CANCELLED_WITHIN_S = 1.0
 # No such function, no right to call it, or a server that keeps its log in another way: not known.
 _CANNOT_BE_ASKED = frozenset({"42883", "42501", "0A000"})
@@ -27,7 +27,7 @@ class Writable:
 
 
 async def probe_write(connection: AsyncConnection[Any]) -> Writable:
-    """Commits a message in the log that nobody reads, as durably as any write, and waits four seconds for it.
+    """Commits a message in the log that nobody reads, as durably as any write, and waits three seconds for it.
 
     The wait for a synchronous standby is cancelled afterwards, so that no session of the server goes on waiting.
     Raises psycopg.Error.

@@ -26,9 +26,10 @@ from typing import Any, Self
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from tests.databases import WORKER
 from tests.faults.servers import free_port, state_of
 
-USER = "alpha"
+USERS = ("postgres", WORKER)
 _OLDEST_PATRONI = 4
 _SCOPE = "alpha"
 _PROGRAMS = ("etcd", "patroni", "patronictl", "haproxy", "pgbouncer")
@@ -162,7 +163,7 @@ class PatroniCluster:
         self._ended = threading.Event()
         self._reaper = threading.Thread(target=self._reap, daemon=True)
 
-    def direct(self, database: str, user: str = USER) -> str:
+    def direct(self, database: str, user: str = WORKER) -> str:
         """Every node, in an order that never changes, for whoever writes."""
         return make_conninfo(
             host=",".join("127.0.0.1" for _ in self.nodes),
@@ -172,7 +173,7 @@ class PatroniCluster:
             target_session_attrs="read-write",
         )
 
-    def through(self, port: int, database: str, user: str = USER) -> str:
+    def through(self, port: int, database: str, user: str = WORKER) -> str:
         """A single port: HAProxy's before the primary or the replicas, or PgBouncer's before the former."""
         return make_conninfo(host="127.0.0.1", port=port, dbname=database, user=user)
 
@@ -201,7 +202,6 @@ class PatroniCluster:
         self._run("haproxy", "-f", self._directory / "haproxy.cfg")
         self._run("pgbouncer", self._directory / "pgbouncer.ini")
         wait_for(lambda: self.primary() is not None, "there is a primary")
-        self.leader().query(f"create role {USER} login createdb")
         self.wait_healthy()
 
     def _stop(self) -> None:
@@ -350,7 +350,7 @@ class PatroniCluster:
         for node in self.nodes:
             self._write(node.config, json.dumps(self._patroni(node), indent=1))  # JSON is YAML
         self._write(self._directory / "haproxy.cfg", self._haproxy())
-        self._write(self._directory / "userlist.txt", f'"{USER}" ""\n"postgres" ""\n')
+        self._write(self._directory / "userlist.txt", "".join(f'"{user}" ""\n' for user in USERS))
         self._write(
             self._directory / "pgbouncer.ini",
             f"[databases]\n* = host=127.0.0.1 port={self.primary_port}\n"

@@ -12,12 +12,13 @@ from core.pausing import Pause, begin_pause, read_pause, resume
 from core.services import Access, Services, open_services
 from core.settings_layers import LoadedSettings
 from db.errors import AlphaMondayError
+from db.waiting import hang_up
 from tui.output import print_json, print_line
 
 UNHEALTHY = 1
 # A probe that hangs tells nothing: ten seconds with the interpreter's start and end.
-_ANSWERS_WITHIN_S = 8.0
-_ENDS_WITHIN_S = 1.0
+_ANSWERS_WITHIN_S = 6.0
+_ENDS_WITHIN_S = 0.5
 
 
 async def pause(args: argparse.Namespace, loaded: LoadedSettings) -> int:
@@ -63,18 +64,14 @@ async def health(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 
 
 async def _health(loaded: LoadedSettings, max_age: timedelta) -> Health:
-    opened: list[Services] = []
-
     async def read() -> Health:
         async with open_services(loaded.settings, Access.READ) as services:
-            opened.append(services)
             return await read_health(services, max_age)
 
     reading = asyncio.ensure_future(read())
     await asyncio.wait({reading}, timeout=_ANSWERS_WITHIN_S)
     if not reading.done():
-        for services in opened:
-            services.database.hang_up()  # the driver would wait for the server even when it is cancelled
+        hang_up()
         reading.cancel()
         await asyncio.wait({reading}, timeout=_ENDS_WITHIN_S)
         return Health((f"The database has not answered for {_ANSWERS_WITHIN_S:.0f} s.",))
