@@ -19,7 +19,7 @@ from tests.databases import as_superuser, as_worker, make_template
 from tests.fakes import HourBetweenLooks
 from tests.faults.backlogs import Backlog, unwritten, written
 from tests.faults.failovers import undisturbed_run
-from tests.faults.patroni import Node, PatroniCluster, ask, wait_for
+from tests.faults.patroni import Node, PatroniCluster, ask, missing, wait_for
 from tests.faults.rows import broken, difference
 from tests.faults.workers import Worker, worker, worker_environment
 
@@ -71,6 +71,7 @@ FAULTS: dict[str, Fault] = {
     "Patroni alone killed": _patroni_killed,
     "etcd lost": _etcd_lost,
 }
+EVERY_FAULT = tuple((fault, first) for first in ("direct", "haproxy") for fault in FAULTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,15 @@ class OutageFigures:
     skipped: str = ""
 
 
-def outages(plan: Sequence[tuple[str, str]], directory: Path) -> OutageFigures:
+def outages(
+    plan: Sequence[tuple[str, str]], directory: Path, *, resumes_within_s: float = RESUMES_WITHIN_S
+) -> OutageFigures:
     """Each (fault, address of the first worker: `direct` or `haproxy`) in turn, on one cluster.
 
-    Raises TimeoutError if the cluster or a worker does not come back.
+    Without the programs that it takes nothing is done, and `skipped` names them. Raises TimeoutError if the cluster or a worker does not come back.
     """
+    if lacking := missing():
+        return OutageFigures(skipped=f"not installed: {lacking}")
     backlog = Backlog.of(WEEKS_AN_OUTAGE * len(plan), directory)
     expected = undisturbed_run(backlog, directory / "undisturbed")
     wrong: list[str] = []
@@ -118,6 +123,11 @@ def outages(plan: Sequence[tuple[str, str]], directory: Path) -> OutageFigures:
         ]
         address = as_worker(cluster.direct(DATABASE))
         found = difference(expected, [row for row in written(address) if not row.key.startswith("schedule_")])
+        wrong += [
+            f"{each.fault}, {each.first} first: written {each.pause_s:.1f} s after the new primary's first commit"
+            for each in done
+            if each.pause_s > resumes_within_s
+        ]
         return OutageFigures(
             outages=tuple(done),
             rows_compared=found.compared,
@@ -181,8 +191,6 @@ def _outage(
         cluster.wait_healthy(120)
         leads = sum(len(each.logged("leading")) for each in workers) - led_before
         wrong += [f"{said}: a worker did not end in good order" for each in workers if each.stop() != 0]
-    if pause_s > RESUMES_WITHIN_S:
-        wrong.append(f"{said}: written {pause_s:.1f} s after the new primary's first commit")
     if leads > 1:
         wrong.append(f"{said}: processes began to lead {leads} times")
     if probes.longest_s > HEALTH_WITHIN_S:
