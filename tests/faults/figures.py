@@ -93,13 +93,8 @@ class Proof:
     def repeated(self) -> int:
         """Rows that are there more often than they should be, or should not be there."""
         clocks = sum(found.repeated for found in self.clocks.differences.values())
-        return (
-            self.kills.rows.repeated
-            + self.failovers.rows_repeated
-            + self.outages.rows_repeated
-            + self.races.repeated
-            + clocks
-        )
+        clusters = self.failovers.rows_repeated + self.outages.rows_repeated
+        return self.kills.rows.repeated + clusters + self.races.repeated + clocks
 
     @property
     def changed(self) -> int:

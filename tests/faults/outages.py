@@ -108,7 +108,8 @@ def outages(
 ) -> OutageFigures:
     """Each (fault, address of the first worker: `direct` or `haproxy`) in turn, on one cluster.
 
-    Without the programs that it takes nothing is done, and `skipped` names them. Raises TimeoutError if the cluster or a worker does not come back.
+    Without the programs that it takes nothing is done, and `skipped` names them. Raises TimeoutError if the cluster or
+    a worker does not come back.
     """
     if lacking := missing():
         return OutageFigures(skipped=f"not installed: {lacking}")
