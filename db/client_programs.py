@@ -14,10 +14,11 @@ from psycopg import AsyncConnection
 from psycopg.pq import Conninfo
 
 from db.address import parse_conninfo
+from db.driver_errors import translate
 from db.embedded import client_tools
 from db.embedded_programs import usual_places
 from db.errors import DatabaseError
-from db.waiting import shown_wait
+from db.waiting import UNCONFIRMED, CommitNotConfirmedError, shown_wait
 
 _REINSTALL = "Reinstall alpha-monday with its dependencies."
 _NEEDED = ("pg_dump", "psql")
@@ -71,6 +72,8 @@ async def run_client(
         if isinstance(exc, TimeoutError):
             raise DatabaseError(f"{program} was ended: it took longer than {_WITHIN_S / 60:.0f} min.", remedy) from exc
         raise
+    if UNCONFIRMED.encode() in complaint:
+        raise translate(CommitNotConfirmedError(f"{program} was not told that it is replicated"))
     if process.returncode != 0:
         said = " ".join(complaint.decode(errors="replace").split())[:500]
         raise DatabaseError(f"{program} failed: {said}", remedy)

@@ -159,7 +159,7 @@ async def fill(conninfo: str, file: Path, expected: Digests | None = None, tools
         await run_client(
             "psql",
             ["--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1",
-             "--output=/dev/null", f"--file={script}"],
+             "--set=VERBOSITY=verbose", "--output=/dev/null", f"--file={script}"],
             conninfo,
             f"{_NOTHING_RESTORED} and that the user may create tables.",
             tools,

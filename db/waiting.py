@@ -24,6 +24,8 @@ Row = TypeVar("Row")
 # Longer than `lock_timeout`, so that a lock that is held is reported as such.
 STATEMENT_WITHIN_S = 30.0
 SHOWN_AFTER_S = 3.0
+# The function of the server that warns of a wait for the standby that was cancelled: the text is in its language.
+UNCONFIRMED = "SyncRepWaitForLSN"
 _LOOK_EVERY_S = 0.5
 _show: ContextVar[Callable[[str], None] | None] = ContextVar("show_database_waits", default=None)
 
@@ -89,8 +91,7 @@ class BoundedConnection(AsyncConnection[Row]):
         unconfirmed = self._unconfirmed  # not the connection, which would then hold itself
 
         def note(diagnostic: psycopg.errors.Diagnostic) -> None:
-            if diagnostic.source_function == "SyncRepWaitForLSN":  # its text is in the server's language
-                unconfirmed.append(diagnostic.message_primary or "the wait was cancelled")
+            _note_unconfirmed(diagnostic, unconfirmed)
 
         self.add_notice_handler(note)
         _connections.add(self)
@@ -130,6 +131,11 @@ class BoundedConnection(AsyncConnection[Row]):
         return result
 
 
+def _note_unconfirmed(diagnostic: psycopg.errors.Diagnostic, unconfirmed: list[str]) -> None:
+    if diagnostic.source_function == UNCONFIRMED:
+        unconfirmed.append(diagnostic.message_primary or "the wait was cancelled")
+
+
 def _silent(place: str, *, is_committing: bool) -> SilentServerError:
     limit = f"{STATEMENT_WITHIN_S:g} s"
     if is_committing:
@@ -147,8 +153,13 @@ def place_of(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any])
 
 @contextmanager
 def bounded(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """The limit of BoundedConnection for a synchronous connection, which must not be used by another thread."""
+    """The limit of BoundedConnection for a synchronous connection, which must not be used by another thread.
+
+    Raises CommitNotConfirmedError at the end for any commit in the block.
+    """
     ended, gave_up = threading.Event(), threading.Event()
+    unconfirmed: list[str] = []
+    connection.add_notice_handler(lambda diagnostic: _note_unconfirmed(diagnostic, unconfirmed))
 
     def watch() -> None:
         active_since: float | None = None
@@ -173,3 +184,5 @@ def bounded(connection: psycopg.Connection[Any]) -> Iterator[None]:
     finally:
         ended.set()
         watching.join()
+    if unconfirmed:
+        raise CommitNotConfirmedError(f"{place_of(connection)}: {unconfirmed[0]}")

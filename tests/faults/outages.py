@@ -173,12 +173,8 @@ def _outage(
             there = as_worker(new.conninfo(DATABASE))
             with _files_at_rest():
                 asyncio.run(weeks.open(there))
-            print("opened after", time.monotonic() - committed_at, time.time(), file=sys.stderr)
             wait_for(lambda: unwritten(there) == 0, f"work resumes after: {said}", 60)
             pause_s = time.monotonic() - committed_at
-            print("written after", pause_s, time.time(), file=sys.stderr)
-            for w in workers:
-                print("".join(w.lines), file=sys.stderr)
         if fault == "Patroni alone killed":
             code, told = run(as_worker(node.conninfo(DATABASE)), "health", "--json")
             if code != 1 or told["healthy"]:

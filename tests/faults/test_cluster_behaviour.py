@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -31,13 +31,14 @@ from core.leading import note_leader
 from core.settings import Settings
 from db import migrate
 from db.backup import backup
+from db.client_programs import run_client
 from db.database import Database
 from db.errors import DatabaseUnavailableError, NotConfirmedError
 from db.hosts import Hosts
 from db.waiting import showing_database_waits
 from db.write_probe import probe_write
 from tests.core.world import World
-from tests.databases import as_onlooker, as_owner, as_worker, make_template
+from tests.databases import as_onlooker, as_owner, as_superuser, as_worker, make_template
 from tests.fakes import exchange
 from tests.faults.clusters import Pair, pair
 from tests.faults.failovers import DATABASE
@@ -249,6 +250,37 @@ async def test_a_commit_whose_wait_was_cancelled_is_not_reported_as_done(blocked
         with pytest.raises(NotConfirmedError, match="A failover may undo it"):
             await writing
     assert blocked.primary.query("select 1 from scheduler_state where name = 'probe'", database=DATABASE) == [(1,)]
+
+
+def _cancel_waits(blocked: Pair, ended: threading.Event) -> None:
+    while not ended.wait(0.05):
+        blocked.primary.query(f"select pg_cancel_backend(pid) from ({_WAITING}) as waiting")  # noqa: S608
+
+
+async def _by_psql(conninfo: str) -> None:
+    await run_client("psql", ["--set=VERBOSITY=verbose", f"--command={_NOTE}"], conninfo, "")
+
+
+async def _by_migrating(conninfo: str) -> None:
+    with psycopg.connect(as_superuser(conninfo), autocommit=True) as connection:
+        connection.execute("set synchronous_commit = local")
+        connection.execute("delete from migration_checksums")  # so that something is left to do
+    await asyncio.to_thread(migrate.up, conninfo)
+
+
+@pytest.mark.parametrize("write", [_by_psql, _by_migrating])
+async def test_commits_of_psql_and_of_migrations_are_not_reported_as_done_either(
+    blocked: Pair, write: Callable[[str], Awaitable[None]]
+) -> None:
+    ended = threading.Event()
+    cancelling = threading.Thread(target=_cancel_waits, args=(blocked, ended))
+    cancelling.start()
+    try:
+        with pytest.raises(NotConfirmedError, match="A failover may undo it"):
+            await write(as_owner(blocked.primary.conninfo(DATABASE)))
+    finally:
+        ended.set()
+        cancelling.join()
 
 
 async def test_a_probe_finds_that_nothing_is_confirmed(blocked: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
