@@ -7,6 +7,7 @@ where the TUI opens.
 import argparse
 import re
 import sys
+import time
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -44,10 +45,12 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 due work is left."""
+    began = time.monotonic()
     arguments = sys.argv[1:] if argv is None else list(argv)
     Parser.tells_json = "--json" in arguments
     parser = build_parser()
     args = parser.parse_args(arguments)
+    args.began = began  # the limit of `health` includes the imports
     _check_combinations(parser, args)
     from tui.shell.run import run_command  # the driver and the settings take a quarter of a second to import
 

@@ -164,12 +164,12 @@ def _outage(
     with _leading((direct, haproxy) if first == "direct" else (haproxy, direct), weeks, directory) as workers:
         node = cluster.leader()
         before = _timeline(node.conninfo("postgres"))
-        led_before = sum(len(each.logged("leading")) for each in workers)
         began = time.monotonic()
         with _probing(lambda: run(pgbouncer, "health", "--json")) as probes:
             undo = FAULTS[fault](cluster, node)
             new = _first_commit(cluster, before, skip=node if "frozen" in fault else None)
             committed_at = time.monotonic()
+            led_before = sum(len(each.logged("leading")) for each in workers)
             there = as_worker(new.conninfo(DATABASE))
             with _files_at_rest():
                 asyncio.run(weeks.open(there))
