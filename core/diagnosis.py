@@ -21,7 +21,9 @@ from core.weekly_backup import BackupView, backup_directory, last_backup
 from db import batches, leadership, migrate
 from db.database import Database
 from db.errors import AlphaMondayError
+from db.hosts import OldPrimary
 from db.transport import transport_problem
+from db.write_probe import Writable, probe_write
 
 OLDEST_SERVER = 150000
 DRIFT_ALLOWED = timedelta(seconds=5)
@@ -44,6 +46,8 @@ async def database_findings(settings: Settings) -> list[Finding]:
             findings.append(transport_finding(conninfo))
             findings.append(await _pooler(database, connection))
             findings.append(timeline_finding(are_told=database.timelines.are_told))
+            findings += [old_primary_finding(old) for old in database.old_primaries]
+            findings.append(writes_finding(await probe_write(connection)))
             findings.append(await _clock(connection))
             problem = migrate.problem(await migrate.check(connection), may_be_behind=False)
             if problem is not None:
@@ -147,6 +151,23 @@ def timeline_finding(*, are_told: bool) -> Finding:
         "the server does not tell its timeline: an old primary that comes back is not recognised",
         f"Leave fencing to the service that runs the server; see {_PAGE}.",
     )
+
+
+def old_primary_finding(old: OldPrimary) -> Finding:
+    """A host of the address that takes writes although another one is the primary."""
+    return Finding("old_timeline", False, old.words, "Take it out of service or make it a standby again.")
+
+
+def writes_finding(writable: Writable) -> Finding:
+    """Whether a write is confirmed."""
+    if writable.problem is None:
+        return Finding("writes", True, "a write is confirmed")
+    remedy = (
+        "Name every host in DATABASE_URL and add target_session_attrs=read-write, or use the primary's port."
+        if writable.is_replica
+        else f"Look whether the standby runs and what the cluster's software reports; see {_PAGE}."
+    )
+    return Finding("writes", False, writable.problem, remedy)
 
 
 async def _clock(connection: AsyncConnection[Any]) -> Finding:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from core.catch_up import Existing, Plan, opening_passed
 from core.due_work import load
-from core.leading import HEARTBEAT_EVERY, TICKS_FACT, leader_in, ticks_in
+from core.leading import HEARTBEAT_EVERY, TICKS_FACT, LeaderView, leader_in, ticks_in
 from core.pausing import PAUSE_FACT, Pause, pause_in
 from core.rules import Rules
 from core.services import Services
@@ -15,6 +15,7 @@ from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar, batch_days, mo
 from core.weekly_backup import last_backup
 from db import leadership
 from db.records import SchedulerFact
+from db.write_probe import probe_write
 
 LEAST_MAX_AGE = 2 * HEARTBEAT_EVERY  # a look for work is noted with the leader's sign of life, once a minute
 _TIMEOUT_STANDS_FOR = timedelta(hours=3)  # longer than the longest rest before the source is queried again
@@ -104,6 +105,7 @@ async def read_backlog(services: Services) -> Backlog:
 async def read_health(services: Services, max_age: timedelta) -> Health:
     """The schedulers' health, read in one snapshot. A tick older than `max_age` is a problem, unless they are paused.
 
+    A server that confirms no write is a problem; a replica is one unless its primary's leader is seen to be alive.
     Raises a DatabaseError.
     """
     now = services.clock.now()
@@ -111,17 +113,25 @@ async def read_health(services: Services, max_age: timedelta) -> Health:
         existing = await load(connection, services, now)
         facts = await leadership.facts(connection)
         lead = await leadership.lead(connection)
+    async with services.database.connection() as connection:
+        writable = await probe_write(connection)
     behind = backlog(existing, services.calendar, services.rules, now, services.settings.overdue_after)
     ticks, paused, leader = ticks_in(facts.get(TICKS_FACT)), pause_in(facts.get(PAUSE_FACT)), leader_in(facts, lead)
     last_tick_at = ticks.last_at if ticks else None
-    problems = [] if paused else _tick_problems(last_tick_at, now, max_age)
+    is_led_elsewhere = writable.is_replica and leader is not None and leader.is_alive
+    notes = [old.words for old in services.database.old_primaries]
+    if writable.problem is not None and is_led_elsewhere:
+        notes.append(writable.problem)
+    unwritable = [writable.problem] if writable.problem is not None and not is_led_elsewhere else []
+    problems = unwritable + _unconfirmed(leader)
+    problems += [] if paused else _tick_problems(last_tick_at, now, max_age)
     problems += _timeouts(health_in(facts, services.sources, services.pick_source, now), now)
     if behind.oldest_overdue_at is not None:
         count = "1 day is overdue: it" if behind.overdue == 1 else f"{behind.overdue:,} days are overdue: the oldest"
         problems.append(f"{count} fell due {told(behind.oldest_overdue_at)} and is not written.")
     return Health(
         problems=tuple(problems),
-        notes=tuple(_notes(paused, behind, facts)),
+        notes=(*notes, *_notes(paused, behind, facts)),
         last_tick_at=last_tick_at,
         last_tick_age=max(now - last_tick_at, timedelta(0)) if last_tick_at else None,
         leader=leader.who if leader else None,
@@ -140,6 +150,14 @@ def _tick_problems(last_tick_at: datetime | None, now: datetime, max_age: timede
         # Taken for a fresh one, it would hide a dead scheduler for as long as the clocks are apart.
         return [f"The last look for work is dated {told(last_tick_at)}, which is in the future: a clock is wrong."]
     return []
+
+
+def _unconfirmed(leader: LeaderView | None) -> list[str]:
+    """A sentence where a process holds the leader's lock, and another may lead on another server of the cluster."""
+    if leader is None or not leader.is_unconfirmed:
+        return []
+    age = f"{leader.heartbeat_age.total_seconds():,.0f} s"
+    return [f"Leadership cannot be confirmed: {leader.who} leads, and its last confirmed write is {age} old."]
 
 
 def _timeouts(sources: Iterable[SourceHealth], now: datetime) -> list[str]:

@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 
 from core.facts import count_in, instant_in, text_in
 from db import leadership
+from db.errors import LeadershipUnconfirmedError
 from db.leadership import Lead
 from db.records import SchedulerFact
 
@@ -19,7 +20,11 @@ TICKS_FACT = "ticks"
 STANDBY_PREFIX = "standby:"
 STANDBY_SHOWN_FOR = timedelta(seconds=30)
 HEARTBEAT_EVERY = timedelta(minutes=1)
+CONFIRM_EVERY = timedelta(seconds=10)  # the leader has the database confirm a write so often
+CONFIRMS_WITHIN = timedelta(seconds=3)
 _MISSED_HEARTBEATS = 3
+# A leader of an earlier version gives a sign of life once a minute.
+_UNCONFIRMED_AFTER = 1.5 * HEARTBEAT_EVERY
 _WHO_LIMIT = 100
 
 
@@ -34,6 +39,11 @@ class LeaderView:
     since: datetime
     is_alive: bool
     heartbeat_age: timedelta
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether the lock is held, and the database has confirmed no write of the leader's for long."""
+        return self.is_alive and self.heartbeat_age >= _UNCONFIRMED_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,14 @@ async def beat(connection: AsyncConnection[Any], who: str, since: datetime, tick
         value = {"last_at": ticks.last_at.isoformat(), "idle": ticks.idle}
         await leadership.note(connection, TICKS_FACT, value)
     await leadership.forget_silent(connection, STANDBY_PREFIX, STANDBY_SHOWN_FOR)
+
+
+def unconfirmed_lead(silence: timedelta) -> LeadershipUnconfirmedError:
+    """What is wrong while the database has confirmed no write of the leader's for `silence`."""
+    return LeadershipUnconfirmedError(
+        f"Leadership cannot be confirmed: no write was confirmed for {silence.total_seconds():g} s.",
+        "Another process may lead on another server of the cluster. Look whether the standby can be reached.",
+    )
 
 
 def told_leader(fact: SchedulerFact | None) -> tuple[str | None, datetime | None]:

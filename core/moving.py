@@ -18,6 +18,7 @@ from db.driver_errors import translated
 from db.dumps import connected
 from db.errors import AlphaMondayError
 from db.fencing import take_lead
+from db.hosts import chosen_address
 from db.libpq_environment import with_service
 from db.moving import MoveError, address_without_secrets, carry_over, refuse_rows
 
@@ -52,7 +53,8 @@ async def move(settings: Settings, url: str) -> Moved:
             "Unset it to move the embedded one; to move between servers, use db backup and db restore.",
         )
     address = address_without_secrets(url)
-    url = with_service(url)  # read before the embedded server, which takes nothing from the service, is opened
+    # Read before the embedded server, which takes nothing from the service, is opened.
+    url = await chosen_address(with_service(url))
     async with open_address(settings, Access.READ) as source:
         await asyncio.to_thread(migrate.up, source)
         async with connected(source) as keeper:

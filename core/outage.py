@@ -1,4 +1,4 @@
-"""A time without the database: told once, and asked again ever more rarely until it answers."""
+"""A time without the database: told once, and asked again until it answers."""
 
 import logging
 import random
@@ -8,8 +8,11 @@ from datetime import timedelta
 from core.back_off import back_off
 from db.errors import AlphaMondayError
 
-_FIRST = timedelta(seconds=2)
-_LONGEST = timedelta(seconds=30)  # an opening's half hour must not be slept through
+_FIRST = timedelta(seconds=1)
+# After a failover work goes on within seconds of the new primary's first commit, however long the outage was.
+_LONGEST = timedelta(seconds=2)
+# Nobody else starts the product's own server, and each attempt is work for the machine.
+_LONGEST_OWN = timedelta(seconds=30)
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +29,16 @@ class Outage:
     def __bool__(self) -> bool:
         return self._attempts > 0
 
-    def goes_on(self, problem: AlphaMondayError) -> timedelta:
-        """Notes one more failure, and gives the time to wait before the next attempt."""
+    def goes_on(self, problem: AlphaMondayError, *, is_own_server: bool = False) -> timedelta:
+        """Notes one more failure, and gives the time to wait before the next attempt: at most 2 s.
+
+        At most 30 s where `is_own_server`, which each attempt starts again.
+        """
         if not self._attempts:
             self._began = time.monotonic()
         self._attempts += 1
-        retry_in = back_off(self._attempts, _FIRST, _LONGEST, self._draw)
+        longest = _LONGEST_OWN if is_own_server else _LONGEST
+        retry_in = back_off(self._attempts, min(_FIRST, longest), longest, self._draw)
         if problem.message != self._told:
             self._told = problem.message
             log.warning(

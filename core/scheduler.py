@@ -6,9 +6,10 @@ its own, so that providers are asked once; the others stand by and take over.
 
 import asyncio
 import logging
+import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -22,6 +23,8 @@ from core.back_off import back_off
 from core.catch_up import Report
 from core.due_work import run_due_work
 from core.leading import (
+    CONFIRM_EVERY,
+    CONFIRMS_WITHIN,
     HEARTBEAT_EVERY,
     LEADER_FACT,
     Standby,
@@ -32,6 +35,7 @@ from core.leading import (
     note_standby,
     process_name,
     told_leader,
+    unconfirmed_lead,
 )
 from core.outage import Outage
 from core.pausing import PAUSE_FACT, Pause, pause_in, read_pause
@@ -43,7 +47,13 @@ from core.ticker import Ticker
 from core.upkeep import Upkeep
 from db import leadership
 from db.driver_errors import translated
-from db.errors import AlphaMondayError, DatabaseError, DatabaseUnavailableError, LeadershipLostError
+from db.errors import (
+    AlphaMondayError,
+    DatabaseError,
+    DatabaseUnavailableError,
+    LeadershipLostError,
+    LeadershipUnconfirmedError,
+)
 from db.fencing import Term
 
 _STAND_BY = timedelta(seconds=2)
@@ -150,7 +160,7 @@ class Scheduler:
                 await self._pause(retry_in)
             except DatabaseError as exc:
                 self._tell_if_led(exc)
-                retry_in = self._outage.goes_on(exc)
+                retry_in = self._outage.goes_on(exc, is_own_server=self._services.database.is_own_server)
                 self._change(phase=Phase.DATABASE_LOST, problem=exc)
                 await self._pause(retry_in)
 
@@ -217,7 +227,7 @@ class Scheduler:
 
     async def _watch(self, connection: AsyncConnection[Any], since: datetime, upkeep: Upkeep) -> None:
         """Looks every few seconds, beside a tick that may take long, for a pause or a lost lead; tells the others."""
-        beaten_at: float | None = None
+        beaten_at = confirmed_at = -math.inf
         try:
             while True:
                 await asyncio.sleep(_LOOK.total_seconds())
@@ -225,17 +235,39 @@ class Scheduler:
                     self._roused.set()
                 if self._tick_began is not None:
                     upkeep.during_tick(timedelta(seconds=time.monotonic() - self._tick_began))
-                if beaten_at is None or time.monotonic() - beaten_at >= HEARTBEAT_EVERY.total_seconds():
-                    beaten_at = time.monotonic()
-                    await self._answered(self._beat(connection, since))
+                now = time.monotonic()
+                if now - beaten_at >= HEARTBEAT_EVERY.total_seconds():
+                    beaten_at = confirmed_at = now
+                    await self._confirmed(self._beat(connection, since))
+                elif now - confirmed_at >= CONFIRM_EVERY.total_seconds():
+                    confirmed_at = now
+                    await self._confirmed(self._beat(connection, since, leader_alone=True))
         except Exception:
             self._roused.set()  # whoever awaits this task learns of it now and not at the next tick
             raise
 
-    async def _beat(self, connection: AsyncConnection[Any], since: datetime) -> None:
+    async def _confirmed(self, writing: Awaitable[None]) -> None:
+        """Awaits a write of the leader's, and reports a lead that cannot be confirmed while it takes long."""
+        telling = asyncio.get_running_loop().call_later(CONFIRMS_WITHIN.total_seconds(), self._tell_unconfirmed)
+        try:
+            await self._answered(writing)
+        finally:
+            telling.cancel()
+        if isinstance(self.state.problem, LeadershipUnconfirmedError):
+            self._change(problem=None)
+
+    def _tell_unconfirmed(self) -> None:
+        found = unconfirmed_lead(CONFIRMS_WITHIN)
+        log.warning("lead unconfirmed", extra={"event": "lead_unconfirmed", "who": self._who, "problem": found.message})
+        self._change(problem=found)
+
+    async def _beat(self, connection: AsyncConnection[Any], since: datetime, *, leader_alone: bool = False) -> None:
         """Gives a sign of life. One that cannot be written, on a full disk say, costs nobody the lead."""
         try:
             with translated():
+                if leader_alone:
+                    await note_leader(connection, self._who, since)
+                    return
                 await beat(connection, self._who, since, self._ticks)
                 await self._health.flush(connection)
         except DatabaseUnavailableError:

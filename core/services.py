@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 from core.clock import Clock, SystemClock
 from core.mixing import SIMULATED, refuse_mixing
@@ -23,8 +24,10 @@ from db import batches, migrate
 from db.database import Database
 from db.embedded import EmbeddedServer
 from db.errors import SchemaError
+from db.hosts import chosen_address
 from db.libpq_environment import with_service
 from db.transport import transport_problem
+from db.waiting import shown_wait
 
 DATABASE = "alpha_monday"
 DEMO_DATABASE = "alpha_monday_demo"
@@ -109,13 +112,14 @@ async def open_database(settings: Settings, access: Access, *, name: str = DATAB
     """The database of `settings`, its tables brought up to date by writers and looked at by readers."""
     async with _address(settings, access, name) as (conninfo, server):
         if access is Access.WRITE:
-            await asyncio.to_thread(migrate.up, conninfo)
+            with shown_wait("a connection to the database"):
+                await asyncio.to_thread(migrate.up, await chosen_address(conninfo))
 
-        async def restart() -> None:
-            if server is not None:
-                await asyncio.to_thread(server.restart)
+        async def restart(own: EmbeddedServer) -> None:
+            await asyncio.to_thread(own.restart)
 
-        async with Database(conninfo, read_only=access is Access.READ, restart=restart) as database:
+        restarting = None if server is None else partial(restart, server)
+        async with Database(conninfo, read_only=access is Access.READ, restart=restarting) as database:
             if access is Access.READ:
                 async with database.connection() as connection:
                     migrate.raise_unless_current(await migrate.check(connection), may_be_behind=False)

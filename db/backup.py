@@ -15,6 +15,7 @@ from db.client_programs import tools_for
 from db.dumps import BackupError, Dump, connected, dump, fill, read_contents, restored_aside
 from db.embedded_files import sync_directory
 from db.events import OPENINGS_KEY
+from db.hosts import chosen_address
 from db.statements import load
 from db.table_digests import Digests, difference, digests
 
@@ -90,6 +91,7 @@ async def restore(conninfo: str, file: Path) -> Digests:
     or it is another program's dump; SchemaError for a backup by a newer version; DatabaseError if the restore fails.
     """
     contents = await _own_contents(file)
+    conninfo = await chosen_address(conninfo)
     async with restored_aside(file) as aside:
         migrate.raise_unless_current(await migrate.check(aside), may_be_behind=True)
         held = await digests(aside)

@@ -13,17 +13,20 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.pq import Conninfo
 
+from db.driver_errors import translate
 from db.embedded import client_tools
 from db.embedded_programs import usual_places
 from db.errors import DatabaseError
 from db.libpq_environment import CHANGE_RESULTS
 from db.sessions import session_address
 from db.text import sentence
+from db.waiting import UNCONFIRMED, CommitNotConfirmedError, shown_wait
 
 _REINSTALL = "Reinstall alpha-monday with its dependencies."
 _NEEDED = ("pg_dump", "psql")
 _LEFT_OUT = (*CHANGE_RESULTS, "PG_COLOR")  # coloured, a program's complaint would hold escape codes
 _NEWER_LOOKED_FOR = 10  # major versions, a decade of them
+_WITHIN_S = 3600.0
 _KILLED = 128  # plus the number of the signal
 _MAJOR = re.compile(r"\(PostgreSQL\) (\d+)", re.ASCII)
 
@@ -64,12 +67,17 @@ async def run_client(
         stderr=subprocess.PIPE,
     )
     try:
-        printed, complaint = await process.communicate()
-    except asyncio.CancelledError:
+        with shown_wait(f"{program}, for at most {_WITHIN_S / 60:.0f} min"):
+            printed, complaint = await asyncio.wait_for(process.communicate(), _WITHIN_S)
+    except (asyncio.CancelledError, TimeoutError) as exc:
         with suppress(ProcessLookupError):  # it has just ended by itself
             process.kill()
         await process.wait()
+        if isinstance(exc, TimeoutError):
+            raise DatabaseError(f"{program} was ended: it took longer than {_WITHIN_S / 60:.0f} min.", remedy) from exc
         raise
+    if UNCONFIRMED.encode() in complaint:
+        raise translate(CommitNotConfirmedError(f"{program} was not told that it is replicated"))
     if process.returncode != 0:
         said = (
             " ".join(complaint.decode(errors="replace").split())[:500] or f"it ended with status {process.returncode}"

@@ -3,10 +3,10 @@
 import asyncio
 import copy
 import json
-import os
-import socket
+import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Self, TypeVar
@@ -26,7 +26,9 @@ from db.errors import (
     OldTimelineError,
 )
 from db.fencing import Term, Timelines
-from db.hosts import Hosts
+from db.hosts import Hosts, OldPrimary
+from db.sessions import PatientConnection
+from db.waiting import shown_wait, shut_down
 
 Answer = TypeVar("Answer")
 Connection = AsyncConnection[tuple[Any, ...]]
@@ -38,8 +40,16 @@ POOL_SIZE = 4
 # At rest a program keeps the connections that it listens and leads on, and none beside them: many may share a server.
 # A socket gives a new one within milliseconds; over a network with TLS it takes a while longer.
 _IDLE_LOCAL_CLOSES_AFTER_S, _IDLE_REMOTE_CLOSES_AFTER_S = 1.0, 15.0
+_CONNECTION_WITHIN_S = 10.0
+# The pool tries a connection again after 1, 2, 4 ... s, beyond the end of an outage: it gives up after 1 s instead, and
+# whoever waits for a connection asks for it anew.
+_POOL_TRIES_FOR_S = 1.0
+_WATCH_HOSTS_EVERY_S = 3.0
 # A peer that is gone without a word is noticed within half a minute from either end; sockets take no notice of these.
 _CLIENT_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20000}
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -72,16 +82,18 @@ class Database:
         self.timelines = Timelines()
         self._restart = restart
         self._term: Term | None = None
-        self._hosts = Hosts(self.conninfo)
+        self._hosts = Hosts(self.conninfo, self.timelines)
         self._lines = _Lines()
-        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            self._hosts.conninfo,
-            connection_class=sessions.PatientConnection,
+        self._watching: asyncio.Task[None] | None = None
+        self._pool: AsyncConnectionPool[PatientConnection] = AsyncConnectionPool(
+            self._hosts.choose,
+            connection_class=PatientConnection,
             open=False,
             min_size=0,
             max_size=POOL_SIZE,
             max_idle=_IDLE_LOCAL_CLOSES_AFTER_S if self.host is None else _IDLE_REMOTE_CLOSES_AFTER_S,
-            timeout=10,
+            timeout=_POOL_TRIES_FOR_S,
+            reconnect_timeout=_POOL_TRIES_FOR_S,
             kwargs={"autocommit": True},
             configure=self._configure,
             check=self._check,
@@ -106,10 +118,25 @@ class Database:
             pass
         with translated():
             await self._pool.open()
+        if self._hosts.are_several:
+            self._watching = asyncio.create_task(self._watch_hosts())
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self._pool.close(timeout=1)
+
+    @property
+    def old_primaries(self) -> tuple[OldPrimary, ...]:
+        """The hosts of the address that take writes and are left out, because another one is the primary."""
+        return self._hosts.old_primaries
+
+    @property
+    def is_own_server(self) -> bool:
+        """Whether `restart` starts the server."""
+        return self._restart is not None
 
     async def restart(self) -> None:
         """Starts the server again if it is the product's own and has ended; others are not ours to start."""
@@ -145,10 +172,27 @@ class Database:
         """Breaks every connection, so that whoever waits on one is told now that it is lost."""
         self._lines.broken += 1
         for connection in list(self._lines.live):
-            if not connection.closed:
-                # The driver's own closing would leave those who wait on the socket waiting.
-                with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as theirs:
-                    theirs.shutdown(socket.SHUT_RDWR)
+            shut_down(connection.pgconn)
+
+    async def _watch_hosts(self) -> None:
+        """Leaves a host for another that has become the primary, though the one that is left goes on answering."""
+        told: frozenset[OldPrimary] = frozenset()
+        while True:
+            found = frozenset(self.old_primaries)
+            for old in found - told:
+                log.warning(
+                    "old primary left out",
+                    extra={"event": "old_timeline", "host": f"{old.host}:{old.port}", "problem": old.words},
+                )
+            told = found
+            await asyncio.sleep(_WATCH_HOSTS_EVERY_S)
+            try:
+                place = await self._hosts.writable()
+            except psycopg.Error:
+                continue  # whoever needs a connection tells
+            for connection in list(self._lines.live):
+                if not connection.closed and (connection.info.host, connection.info.port) != place:
+                    shut_down(connection.pgconn)
 
     async def _configure(self, connection: Connection) -> None:
         self._lines.live.add(connection)
@@ -173,23 +217,38 @@ class Database:
             raise
 
     @asynccontextmanager
-    async def _pooled(self) -> AsyncIterator[Connection]:
+    async def _pooled(self) -> AsyncIterator[PatientConnection]:
+        connection = await self._from_pool()
+        connection.is_committing = False
         try:
-            async with self._pool.connection() as connection:
+            async with connection:
                 yield connection
-        except PoolTimeout:
-            # The pool only says that it timed out.
-            if self.timelines.refusal is not None:
-                raise self.timelines.refusal from None
-            async with self.dedicated():
-                pass
-            raise
+        finally:
+            await self._pool.putconn(connection)
+
+    async def _from_pool(self) -> PatientConnection:
+        """A connection of the pool's within ten seconds. Each request has it try to connect at once."""
+        deadline = time.monotonic() + _CONNECTION_WITHIN_S
+        with shown_wait("a connection to the database"):
+            while True:
+                try:
+                    return await self._pool.getconn()
+                except PoolTimeout:
+                    # The pool only says that it timed out.
+                    if self.timelines.refusal is not None:
+                        raise self.timelines.refusal from None
+                    if time.monotonic() > deadline:
+                        async with self.dedicated():
+                            pass
+                        raise
 
     @asynccontextmanager
     async def dedicated(self) -> AsyncIterator[Connection]:
         """A connection outside the pool, for what lives as long as its session: listening, leading."""
         with translated():
-            async with await sessions.PatientConnection.connect(self._hosts.conninfo(), autocommit=True) as connection:
+            with shown_wait("a connection to the database"):
+                connection = await PatientConnection.connect(await self._hosts.choose(), autocommit=True)
+            async with connection:
                 await self._configure(connection)
                 yield connection
 
@@ -223,6 +282,7 @@ class Database:
                 if self._term is not None:
                     await self._term.require(connection)
                 yield connection
+                connection.is_committing = True
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:

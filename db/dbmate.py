@@ -21,6 +21,7 @@ from db.text import sentence
 _SQLSTATE = re.compile(r"\(([0-9A-Z]{5})\)\s*$")
 _DONE = re.compile(r"^(?:Applied|Rolled back): (\S+\.sql)", re.MULTILINE)
 _SAID_LIMIT = 500
+_WITHIN_S = 600
 # What of the user's environment TLS needs: the place of client certificates, and of the system's roots.
 _KEPT_ENVIRONMENT = ("HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _KEPT_PARAMETERS = ("connect_timeout", "sslnegotiation", "sslcert", "sslkey")
@@ -52,7 +53,13 @@ def run(connection: psycopg.Connection[Any], directory: Path, *command: str) -> 
             encoding="utf-8",
             errors="replace",
             check=False,
+            timeout=_WITHIN_S,
         )
+    except subprocess.TimeoutExpired as exc:
+        raise SchemaError(
+            f"dbmate {command[0]} was ended: it took longer than {_WITHIN_S / 60:.0f} min.",
+            "Look which session holds a lock (pg_locks, pg_stat_activity), then run `alpha-monday db up`.",
+        ) from exc
     except OSError as exc:
         raise SchemaError(f"{program} cannot be run: {exc.strerror}.", "Reinstall alpha-monday.") from exc
     if finished.returncode != 0:

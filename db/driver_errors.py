@@ -1,5 +1,6 @@
 """The driver's errors, turned into the operator's in one place."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,9 +14,12 @@ from db.errors import (
     DatabaseReadOnlyError,
     DatabaseRefusedError,
     DatabaseUnavailableError,
+    NotConfirmedError,
     RowRefusedError,
 )
+from db.hosts import words_of
 from db.text import sentence
+from db.waiting import CommitNotConfirmedError, SilentServerError
 
 TRY_AGAIN = "Look whether the server runs and can be reached; a scheduler tries again by itself."
 _SEE_URL = "Check DATABASE_URL and the user's rights."
@@ -23,15 +27,30 @@ _SEE_URL = "Check DATABASE_URL and the user's rights."
 _DATA = frozenset({"22", "23", "54"})
 # What the driver itself refuses, with no SQLSTATE: the connection is sound.
 _DEFECTS = (psycopg.ProgrammingError, psycopg.NotSupportedError)
+# The driver's own words for an address with several hosts.
+_EACH_HOST = "Multiple connection attempts failed. All failures were:\n"
+_FAILURE = re.compile(
+    r"^- host: (?:'(?P<host>[^']*)'|None), port: (?:'?(?P<port>\d+)'?|None), "
+    r"hostaddr: (?:'(?P<address>[^']*)'|None): (?P<said>.*)",
+    re.MULTILINE,
+)
 _IN_THE_WAY = frozenset({"40001", "40P01", "55P03"})  # a serialisation failure, a deadlock, a lock not to be had
 
 
 def translate(exc: psycopg.Error) -> DatabaseError:
     """The operator's error for a driver's error."""
     state = exc.sqlstate or ""
-    said = sentence(str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__)
+    said = sentence(_said(exc))
     if isinstance(exc, PoolTimeout):
         return DatabaseUnavailableError("No database connection became free in time.", TRY_AGAIN)
+    if isinstance(exc, CommitNotConfirmedError):
+        return NotConfirmedError(
+            f"The write was not confirmed by the standby: {said} A failover may undo it.",
+            "Look whether the cluster has a synchronous standby. Then check whether the write is there, and repeat it "
+            "if not; a scheduler tries again by itself.",
+        )
+    if isinstance(exc, SilentServerError):
+        return DatabaseUnavailableError(f"The database at {said}", TRY_AGAIN)
     if state == "25006":
         return DatabaseReadOnlyError(
             f"The database session is read-only: {said}",
@@ -64,6 +83,18 @@ def translate(exc: psycopg.Error) -> DatabaseError:
     if isinstance(exc, psycopg.OperationalError) or not (state or isinstance(exc, _DEFECTS)):
         return DatabaseUnavailableError(f"The database cannot be reached: {said}", TRY_AGAIN)
     return DatabaseError(f"The database failed ({state}): {said}", "Look at the server's log.")
+
+
+def _said(exc: psycopg.Error) -> str:
+    """The first line of an error; of an address with several hosts each host's own."""
+    text = str(exc).strip()
+    _, is_list, failures = text.partition(_EACH_HOST)
+    if is_list:
+        return "; ".join(
+            f"{found['host'] or found['address']}:{found['port'] or 5432}: {words_of(psycopg.Error(found['said']))}"
+            for found in _FAILURE.finditer(failures)
+        )
+    return text.splitlines()[0] if text else type(exc).__name__
 
 
 def _server_said_no(exc: psycopg.Error, said: str) -> bool:

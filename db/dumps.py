@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from db.client_programs import client_major, run_client, tools_for
 from db.driver_errors import translated
 from db.embedded import client_tools
 from db.errors import DatabaseError, EmbeddedServerError
+from db.hosts import chosen_address
 from db.scratch import scratch_server
 from db.table_digests import Digests, Table, TableDigest, digests, requirements
+from db.waiting import shown_wait
 
 # What belongs to a server and not to the data stays there; extensions might be wanting where the file is read.
 _DATA_ALONE = (
@@ -62,15 +65,58 @@ async def dump(conninfo: str, file: Path) -> dict[Table, TableDigest]:
             cursor = await connection.execute("select pg_export_snapshot()")
             [[snapshot]] = await cursor.fetchall()
             found = await digests(connection)
-            await run_client(
-                "pg_dump",
-                ["--format=custom", *_DATA_ALONE, *(_NO_EXTENSIONS if ours >= 17 else ()), "--no-password",
-                 f"--snapshot={snapshot}", f"--file={file}"],
-                _same_server(conninfo, connection.info),
-                "Check DATABASE_URL, that its user may read every table, and the space on the disk.",
-                tools,
-            )  # fmt: skip
+
+            async def run_at(address: str) -> None:
+                await run_client(
+                    "pg_dump",
+                    ["--format=custom", *_DATA_ALONE, *(_NO_EXTENSIONS if ours >= 17 else ()), "--no-password",
+                     f"--snapshot={snapshot}", f"--file={file}"],
+                    address,
+                    "Check DATABASE_URL, that its user may read every table, and the space on the disk.",
+                    tools,
+                )  # fmt: skip
+
+            same_host = _same_server(conninfo, connection.info)
+            try:
+                await run_at(same_host)
+            except DatabaseError:
+                if (pinned := await _behind_a_balancer(same_host, connection)) is None:
+                    raise
+                await run_at(pinned)
     return found
+
+
+async def _behind_a_balancer(conninfo: str, connection: AsyncConnection[Any]) -> str | None:
+    """The server's own address, where `conninfo` may lead to several: a snapshot is known to one of them alone.
+
+    None where the server has no such address, or `conninfo` names it already. Raises BackupError where another server,
+    or none, is reached at that address.
+    """
+    here = await _identity(connection)
+    _, address, port = here
+    info = connection.info
+    if address is None or (address in (info.hostaddr, info.host) and port == info.port):
+        return None
+    pinned = make_conninfo(conninfo, hostaddr=address, port=port)
+    try:
+        async with connected(pinned) as other:
+            is_the_same = await _identity(other) == here
+    except DatabaseError:
+        is_the_same = False
+    if not is_the_same:
+        raise BackupError(
+            f"The address may lead to several servers, and the one that was reached cannot be reached by its own "
+            f"address, {address}:{port}.",
+            "Set DATABASE_URL to the address of one server, and try again.",
+        )
+    return pinned
+
+
+async def _identity(connection: AsyncConnection[Any]) -> tuple[datetime, str | None, int | None]:
+    """When the server was started, and its own address; none for a socket."""
+    cursor = await connection.execute("select pg_postmaster_start_time(), host(inet_server_addr()), inet_server_port()")
+    [(started_at, address, port)] = await cursor.fetchall()
+    return started_at, address, port
 
 
 async def _writer_major(tools: Path, server: int) -> int:
@@ -113,7 +159,7 @@ async def fill(conninfo: str, file: Path, expected: Digests | None = None, tools
         await run_client(
             "psql",
             ["--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1",
-             "--output=/dev/null", f"--file={script}"],
+             "--set=VERBOSITY=verbose", "--output=/dev/null", f"--file={script}"],
             conninfo,
             f"{_NOTHING_RESTORED} and that the user may create tables.",
             tools,
@@ -149,8 +195,10 @@ async def restored_aside(file: Path) -> AsyncIterator[AsyncConnection[Any]]:
 async def connected(conninfo: str) -> AsyncIterator[AsyncConnection[Any]]:
     """A connection of these commands' own, its errors translated; its first statement begins a transaction."""
     with translated():
-        address = sessions.session_address(conninfo, "alpha-monday db")
-        async with await AsyncConnection.connect(address, autocommit=True) as connection:
+        with shown_wait("a connection to the database"):
+            address = sessions.session_address(await chosen_address(conninfo), "alpha-monday db")
+            connection = await sessions.PatientConnection.connect(address, autocommit=True)
+        async with connection:
             await sessions.prepare(connection)  # outside a transaction, whose rollback would take the settings back
             await connection.set_autocommit(False)
             yield connection

@@ -45,10 +45,22 @@ class OldTimelineError(DatabaseUnavailableError):
     code = "old_timeline"
 
 
+class NotConfirmedError(DatabaseUnavailableError):
+    """The primary committed a write that its synchronous standby did not confirm: a failover may undo it."""
+
+    code = "not_confirmed"
+
+
 class LeadershipLostError(DatabaseUnavailableError):
     """A scheduler that no longer leads tried to write as the leader."""
 
     code = "leadership_lost"
+
+
+class LeadershipUnconfirmedError(DatabaseUnavailableError):
+    """The leader's lock is held, and the database confirms no write: another process may lead elsewhere."""
+
+    code = "lead_unconfirmed"
 
 
 class DatabaseRefusedError(DatabaseError):

@@ -61,6 +61,18 @@ async def begin_term(connection: AsyncConnection[Any]) -> Term:
     return term
 
 
+async def read_timeline(connection: AsyncConnection[Any]) -> int:
+    """The timeline of a server that was asked for nothing else yet; 0 for a replica and for one that does not tell."""
+    try:
+        cursor = await connection.execute(_SQL["timeline"])
+        row = await cursor.fetchone()
+    except psycopg.Error as exc:
+        if exc.sqlstate not in _DOES_NOT_TELL:
+            raise
+        return 0
+    return int(row[0], 16) if row and row[0] else 0
+
+
 class Timelines:
     """The highest timeline that this process has seen.
 

@@ -14,6 +14,7 @@ from db import dbmate, sessions
 from db.database_creation import connect_or_create
 from db.driver_errors import translated
 from db.errors import SchemaError
+from db.waiting import bounded
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _FILE_NAME = re.compile(r"(?P<version>[0-9]{14})_(?P<name>[a-z0-9_]+)\.sql", re.ASCII)
@@ -163,7 +164,7 @@ def up(conninfo: str, directory: Path = MIGRATIONS) -> list[Migration]:
     """
     migrations = shipped(directory)
     done: list[str] = []
-    with translated(), connect_or_create(conninfo) as connection:
+    with translated(), connect_or_create(conninfo) as connection, bounded(connection):
         applied, has_other_form = _applied(connection)
         before = _compare(migrations, applied, has_other_form=has_other_form)
         raise_unless_current(before, may_be_behind=True)

@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from db.address import parse_conninfo
 from db.errors import DatabaseRefusedError
 from db.libpq_environment import shut_out
+from db.waiting import BoundedConnection
 
 CONNECT_TIMEOUT_S = 5
 FULL_FOR_AT_MOST_S = 6.0
@@ -78,12 +79,12 @@ def session_address(url: str, application_name: str, **parameters: Any) -> str:
     )
 
 
-class PatientConnection(AsyncConnection[tuple[Any, ...]]):
-    """A connection that is tried again for some seconds where a server has none to give."""
+class PatientConnection(BoundedConnection[tuple[Any, ...]]):
+    """A bounded connection that is tried again for some seconds where a server has none to give."""
 
     @classmethod
     async def connect(cls, *args: Any, **kwargs: Any) -> Self:
-        """What AsyncConnection.connect gives."""
+        """What BoundedConnection.connect gives."""
         for pause in _pauses():
             try:
                 return await super().connect(*args, **kwargs)

@@ -7,6 +7,7 @@ where the TUI opens.
 import argparse
 import re
 import sys
+import time
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -63,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong usage, 3 due work is left."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     prepare_streams()
-    args = argparse.Namespace(only_prints=True, debug="--debug" in arguments)
+    # The limit of `health`, counted from `began`, includes the imports.
+    args = argparse.Namespace(only_prints=True, debug="--debug" in arguments, began=time.monotonic())
     with uncaught_errors_in_a_sentence(has_tracebacks=args.debug):
         try:
             code = _run(arguments, args)

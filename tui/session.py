@@ -92,7 +92,8 @@ class Session:
                 self._post(ServicesFailed(exc))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._reopening.wait(), pause)
-                pause = min(2 * pause, LONGEST_PAUSE_S)
+                if self._opening.settings.database_url is None:  # each attempt starts the embedded server again
+                    pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def reopen(self, settings: "Settings") -> None:
         """Opens the services anew with other settings, at once."""

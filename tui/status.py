@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.scheduler_state import SchedulerState
 
 PRODUCT = "Alpha Monday"
+_NOT_CONFIRMED = ", not confirmed"
 _PAUSED = Text("‖ paused", style="caution")
 # As core.prices.source.PriceSourceError and what derives from it: the codes by which a waiting day blames its source.
 _SOURCE_CODES = frozenset({"price_source", "rate_limited", "unauthorised", "unavailable", "timed_out", "malformed"})
@@ -108,10 +109,17 @@ def scheduler_words(status: Status) -> Text:
     if status.is_paused and phase in {"leading", "paused", "standing by"}:
         return _PAUSED.copy()
     if phase in {"leading", "paused"}:  # a pause that has ended is noticed within seconds
-        return Text.assemble(("● ", "gain"), "leading")
+        words = Text.assemble(("● ", "gain"), "leading")
+        if status.scheduler.problem is not None and status.scheduler.problem.code == "lead_unconfirmed":
+            words.append(_NOT_CONFIRMED, style="caution")
+        return words
     if phase == "standing by":
         leader = literal(status.scheduler.leader or "another process", limit=40)
-        return Text.assemble(("○ ", "quiet"), "standing by, ", leader, " leads")
+        words = Text.assemble(("○ ", "quiet"), "standing by, ", leader, " leads")
+        seen = status.who_schedules.leader if status.who_schedules is not None else None
+        if seen is not None and seen.is_unconfirmed:
+            words.append(_NOT_CONFIRMED, style="caution")
+        return words
     return Text(f"… {phase}", style="caution")
 
 
@@ -123,6 +131,8 @@ def _with_others(words: Text, status: Status) -> Text:
         others = _PAUSED
     elif (leader := status.who_schedules.leader) is not None and leader.is_alive:
         others = Text.assemble(literal(leader.who, limit=24), " leads")
+        if leader.is_unconfirmed:
+            others.append(_NOT_CONFIRMED, style="caution")
     else:
         others = Text("nobody schedules", style="caution")
     return Text.assemble(words, (", ", "quiet"), others)

@@ -32,7 +32,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     short = timedelta(milliseconds=20)
     for name in ("_STAND_BY", "_NOTE_STANDBY_EVERY", "_LOOK", "HEARTBEAT_EVERY", "_AFTER_LOSS", "_LONGEST_AFTER_LOSS"):
         monkeypatch.setattr(core.scheduler, name, short)
-    for name in ("_FIRST", "_LONGEST"):
+    for name in ("_FIRST", "_LONGEST", "_LONGEST_OWN"):
         monkeypatch.setattr(core.outage, name, short)
     names = (f"{word}:{number}" for number, word in enumerate(("one", "two", "three"), start=1))
     monkeypatch.setattr(core.scheduler, "process_name", lambda: next(names))

@@ -141,7 +141,7 @@ def test_a_heartbeat_is_told_by_whether_it_is_set() -> None:
 
 async def test_a_database_is_looked_at_whole(conninfo: str) -> None:
     world = World(conninfo)
-    names = ["database", "transport", "pooler", "failover", "clock", "migrations"]
+    names = ["database", "transport", "pooler", "failover", "writes", "clock", "migrations"]
     names += ["pause", "scheduler", "looks for work", "days", "opening"]
     found = await database_findings(settings(conninfo))
     assert [(each.name, each.ok) for each in found] == [(name, True) for name in names]
@@ -151,7 +151,7 @@ async def test_a_database_is_looked_at_whole(conninfo: str) -> None:
         await leading.beat(leader, "one:1", datetime.now(UTC), Ticks(NOW, 0))
         found = await database_findings(settings(conninfo))
     assert [each.name for each in found if not each.ok] == ["pause"]
-    assert "one:1 leads since" in found[7].message
+    assert "one:1 leads since" in found[8].message
 
 
 async def test_what_makes_the_schedule_unhealthy_is_found(conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from core.weekly_backup import BACKUP_FACT
 from db import leadership
 from db.database import Database
 from db.records import ActiveBatch
+from tests.core.scheduling import age_facts
 from tests.core.test_weeks import MONDAY, active_batch
 from tests.core.world import CALENDAR, FIRST, RULES, SECOND, World
 from tests.fakes import exchange
@@ -202,6 +203,18 @@ async def test_who_leads_what_was_missed_and_a_failed_backup_are_told_and_are_no
     async with world.services() as services:
         found = await read_health(services, MAX_AGE)
         assert (found.leader, found.leader_alive) == ("one:1", False)
+
+
+async def test_a_leader_whose_writes_are_not_confirmed_is_a_problem(world: World) -> None:
+    """It holds its lock on a server that is cut off; another may lead on the new primary."""
+    async with world.services() as services, services.database.dedicated() as leader:
+        await run_due_work(services)
+        assert await leadership.try_lead(leader)
+        await leading.beat(leader, "one:1", FIRST_INSTANT, Ticks(world.clock.instant, 0))
+        assert (await read_health(services, MAX_AGE)).problems == ()
+        age_facts(world.conninfo, "leader", timedelta(seconds=95))
+        [problem] = (await read_health(services, MAX_AGE)).problems
+        assert problem == "Leadership cannot be confirmed: one:1 leads, and its last confirmed write is 95 s old."
 
 
 FIRST_INSTANT = exchange(str(FIRST), "09:00")

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import core.outage
 import core.scheduler
 import db.database
 from core.outage import Outage
@@ -21,9 +22,11 @@ from core.scheduler_state import Phase
 from core.services import Access, open_services
 from core.settings import Settings
 from db.embedded import EmbeddedServer
-from db.errors import DatabaseUnavailableError, LeadershipLostError
+from db.errors import DatabaseUnavailableError, LeadershipLostError, LeadershipUnconfirmedError
 from tests.core.scheduling import Running, hurry, running
 from tests.core.world import RULES, World
+
+UNHURRIED = core.outage._FIRST, core.outage._LONGEST, core.outage._LONGEST_OWN
 
 
 @pytest.fixture(autouse=True)
@@ -153,3 +156,40 @@ def test_an_outage_is_told_once_and_its_end_with_its_length(caplog: pytest.LogCa
     told = [(vars(record)["event"], vars(record).get("problem")) for record in caplog.records]
     assert told == [("database_lost", "gone"), ("database_lost", "too many"), ("database_back", None)]
     assert vars(caplog.records[-1])["attempts"] == len(waits)
+
+
+def test_a_long_outage_is_not_followed_by_a_long_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new primary must not wait for the worker as long as the worker waited for it."""
+    for name, value in zip(("_FIRST", "_LONGEST", "_LONGEST_OWN"), UNHURRIED, strict=True):
+        monkeypatch.setattr(core.outage, name, value)
+    problem = DatabaseUnavailableError("gone", "Wait.")
+    servers, own = Outage(), Outage()
+    assert max(servers.goes_on(problem) for _ in range(50)) <= timedelta(seconds=2)
+    assert timedelta(seconds=10) < max(own.goes_on(problem, is_own_server=True) for _ in range(50))
+
+
+async def test_a_lead_that_cannot_be_confirmed_is_told_until_it_is(
+    world_of: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Cut off from its cluster, its primary answers every question and confirms no write."""
+    blocked = asyncio.Event()
+    confirmed = asyncio.Event()
+
+    async def note(*_: object) -> None:
+        if blocked.is_set():
+            await confirmed.wait()
+
+    monkeypatch.setattr(core.scheduler, "CONFIRMS_WITHIN", timedelta(milliseconds=50))
+    monkeypatch.setattr(core.scheduler, "CONFIRM_EVERY", timedelta(milliseconds=20))
+    monkeypatch.setattr(core.scheduler, "HEARTBEAT_EVERY", timedelta(minutes=1))
+    monkeypatch.setattr(core.scheduler, "note_leader", note)
+    async with running(world_of) as run:
+        await run.phase(Phase.LEADING)
+        blocked.set()
+        told = await run.until(lambda state: isinstance(state.problem, LeadershipUnconfirmedError))
+        assert told.phase is Phase.LEADING
+        assert "Leadership cannot be confirmed" in str(told.problem)
+        blocked.clear()
+        confirmed.set()
+        await run.until(lambda state: state.problem is None)
+    assert "lead_unconfirmed" in {vars(record).get("event") for record in caplog.records}

@@ -17,6 +17,7 @@ from tests.faults.figures import Proof, page
 from tests.faults.interleavings import interleavings
 from tests.faults.kills import kills
 from tests.faults.malformed import malformed
+from tests.faults.outages import EVERY_FAULT, outages
 from tests.faults.races import races
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -31,14 +32,15 @@ class Extent:
 
     kills: int
     failovers: int
+    outages: int
     races: int
     histories: int
     inputs: int
     minutes: int
 
 
-LONG = Extent(kills=200, failovers=20, races=200, histories=60, inputs=10_000, minutes=12)
-SHORT = Extent(kills=10, failovers=2, races=10, histories=5, inputs=1_000, minutes=2)
+LONG = Extent(kills=200, failovers=20, outages=len(EVERY_FAULT), races=200, histories=60, inputs=10_000, minutes=20)
+SHORT = Extent(kills=10, failovers=2, outages=1, races=10, histories=5, inputs=1_000, minutes=3)
 
 
 def prove(extent: Extent, seed: int, directory: Path) -> Proof:
@@ -47,6 +49,7 @@ def prove(extent: Extent, seed: int, directory: Path) -> Proof:
         seed=seed,
         kills=_timed("kills", lambda: kills(extent.kills, seed, _below(directory, "kills"))),
         failovers=_timed("failovers", lambda: failovers(extent.failovers, seed, _below(directory, "failovers"))),
+        outages=_timed("outages", lambda: outages(EVERY_FAULT[: extent.outages], _below(directory, "outages"))),
         races=_timed("races", lambda: races(extent.races, seed, _below(directory, "races"))),
         interleavings=_timed(
             "histories", lambda: interleavings(extent.histories, seed, _below(directory, "interleavings"))

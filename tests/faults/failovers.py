@@ -66,7 +66,7 @@ def failovers(count: int, seed: int, directory: Path) -> FailoverFigures:
     """
     moments = random.Random(seed)
     backlog = Backlog.of(count * WEEKS_A_FAILOVER, directory)
-    expected = _undisturbed(backlog, directory / "undisturbed")
+    expected = undisturbed_run(backlog, directory / "undisturbed")
     with pair(directory / "pair", synchronous=True) as cluster:
         make_template(cluster.primary, DATABASE)
         address = as_worker(cluster.conninfo(DATABASE))
@@ -95,8 +95,8 @@ def failovers(count: int, seed: int, directory: Path) -> FailoverFigures:
         )
 
 
-def _undisturbed(backlog: Backlog, directory: Path) -> list[Row]:
-    """The rows of a run that nothing disturbs, on a server of its own."""
+def undisturbed_run(backlog: Backlog, directory: Path) -> list[Row]:
+    """The rows of a run that nothing disturbs, on a server of its own in `directory`."""
     with running(Server(directory)) as server:
         make_template(server, DATABASE)
         return undisturbed_at(as_worker(server.conninfo(DATABASE)), backlog)

@@ -9,6 +9,7 @@ from tests.faults.failovers import FailoverFigures
 from tests.faults.interleavings import STEPS, InterleavingFigures
 from tests.faults.kills import KillFigures
 from tests.faults.malformed import MalformedFigures
+from tests.faults.outages import Outage, OutageFigures
 from tests.faults.races import RaceFigures
 
 _HEAD = """\
@@ -75,6 +76,7 @@ class Proof:
     seed: int
     kills: KillFigures
     failovers: FailoverFigures
+    outages: OutageFigures
     races: RaceFigures
     interleavings: InterleavingFigures
     clocks: ClockFigures
@@ -85,19 +87,20 @@ class Proof:
         """Rows of an undisturbed run that are not there, and rows that were told as committed and are gone."""
         clocks = sum(found.lost for found in self.clocks.differences.values())
         kills = self.kills.rows.lost + self.kills.acknowledged_lost
-        return kills + self.failovers.rows_lost + self.races.lost + clocks
+        return kills + self.failovers.rows_lost + self.outages.rows_lost + self.races.lost + clocks
 
     @property
     def repeated(self) -> int:
         """Rows that are there more often than they should be, or should not be there."""
         clocks = sum(found.repeated for found in self.clocks.differences.values())
-        return self.kills.rows.repeated + self.failovers.rows_repeated + self.races.repeated + clocks
+        clusters = self.failovers.rows_repeated + self.outages.rows_repeated
+        return self.kills.rows.repeated + clusters + self.races.repeated + clocks
 
     @property
     def changed(self) -> int:
         """Rows that say something else than those of an undisturbed run."""
         clocks = sum(found.changed for found in self.clocks.differences.values())
-        return self.kills.rows.changed + self.failovers.rows_changed + clocks
+        return self.kills.rows.changed + self.failovers.rows_changed + self.outages.rows_changed + clocks
 
     @property
     def broken(self) -> list[str]:
@@ -105,6 +108,7 @@ class Proof:
         return [
             *self.kills.broken,
             *self.failovers.broken,
+            *self.outages.broken,
             *self.races.broken,
             *self.interleavings.broken,
             *self.clocks.broken,
@@ -126,6 +130,7 @@ def _sections(proof: Proof) -> Iterator[str]:
     yield _table(proof)
     yield from _kills(proof.kills)
     yield from _failovers(proof.failovers)
+    yield from _outages(proof.outages)
     yield from _races(proof.races)
     yield from _interleavings(proof.interleavings)
     yield from _clocks(proof.clocks)
@@ -137,6 +142,7 @@ def _table(proof: Proof) -> str:
     rows = [
         ("kills of a replay with SIGKILL", proof.kills.kills),
         ("failovers of a cluster during a catch-up", proof.failovers.failovers),
+        ("outages of a cluster under Patroni", len(proof.outages.outages)),
         ("races of two processes for the same week", proof.races.races.total()),
         ("looks at a whole database after steps of random histories", counts["looks"]),
         ("clocks, calendars and zones", len(proof.clocks.differences)),
@@ -181,6 +187,31 @@ def _failovers(figures: FailoverFigures) -> Iterator[str]:
         compared. The worker went on {figures.median_pause_ms / 1000:.1f} s after the kill in the median,
         {figures.longest_pause_ms / 1000:.1f} s at the longest.
     """)
+
+
+def _outages(figures: OutageFigures) -> Iterator[str]:
+    yield "## A cluster under Patroni\n"
+    yield _paragraph("""
+        etcd, three PostgreSQL servers under Patroni (ttl 20 s, synchronous), HAProxy and PgBouncer run on one machine.
+        One worker has the address of every server, another one HAProxy's; either is the leader when the fault comes.
+        New weeks are opened on the new primary with its first commit, and a worker has to write them within 5 s.
+        Meanwhile `health` runs through PgBouncer, again and again, and has to end within 10 s; at the end a pause is
+        written through it, which has to be there. Every row is compared at the end.
+    """)
+    if figures.skipped:
+        yield _paragraph(f"None of it was done: {figures.skipped}.")
+        return
+    yield "| fault | leader by | new primary after | work went on after | longest `health` |"
+    yield "|---|---|---:|---:|---:|"
+    yield from (_outage_row(outage) for outage in figures.outages)
+    yield ""
+    yield _paragraph(f"{figures.rows_compared:,} rows compared.")
+
+
+def _outage_row(outage: Outage) -> str:
+    address = {"direct": "every host", "haproxy": "HAProxy"}[outage.first]
+    times = (outage.outage_s, outage.pause_s, outage.health_s)
+    return f"| {outage.fault} | {address} | " + " | ".join(f"{seconds:.1f} s" for seconds in times) + " |"
 
 
 def _races(figures: RaceFigures) -> Iterator[str]:

@@ -55,7 +55,7 @@ class Server:
         self.data = directory / "data"
         self.user = ServerUser.of(self.data)
         self.programs = programs(self.data)
-        self.port = _free_port()
+        self.port = free_port()
         self._settings = {**_SETTINGS, **(settings or {})}
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.user.give(directory)
@@ -205,7 +205,8 @@ def programs(cluster: Path) -> Path:
     return server_tools(ServerUser.of(cluster))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
     while True:
         port = random.choice(_PORTS)
         with socket.socket() as probe:

@@ -13,6 +13,7 @@ from tests.faults.figures import Proof, page
 from tests.faults.interleavings import InterleavingFigures
 from tests.faults.kills import KillFigures
 from tests.faults.malformed import MalformedFigures
+from tests.faults.outages import Outage, OutageFigures
 from tests.faults.races import RaceFigures
 from tests.faults.rows import Difference, Row, difference
 
@@ -24,6 +25,7 @@ def clean() -> Proof:
         seed=7,
         kills=KillFigures(kills=1_234, rows=Difference(compared=99_999)),
         failovers=FailoverFigures(**values),  # type: ignore[arg-type]
+        outages=OutageFigures((Outage("etcd lost", "haproxy", 7.0, 2.5, 9.0, 1),), rows_compared=31_415),
         races=RaceFigures(races=Counter({"open, and open": 4_321})),
         interleavings=InterleavingFigures(),
         clocks=ClockFigures(differences={"asleep": Difference(compared=5)}),
@@ -51,6 +53,14 @@ def _break_a_history(proof: Proof) -> None:
     proof.interleavings.broken.append("a batch without picks")
 
 
+def _lose_in_an_outage(proof: Proof) -> None:
+    object.__setattr__(proof, "outages", replace(proof.outages, rows_lost=1))
+
+
+def _break_in_an_outage(proof: Proof) -> None:
+    object.__setattr__(proof, "outages", replace(proof.outages, broken=("health took 11 s",)))
+
+
 def _break_a_parser(proof: Proof) -> None:
     proof.malformed.broken.append("KeyError")
 
@@ -59,8 +69,18 @@ def test_a_page_tells_what_was_done() -> None:
     proof = clean()
     assert proof.is_clean
     text = page(proof)
-    for told in ("1,234", "4,321", "56,789", "99,999", "| **rows lost** | 0 |", "Seed: 7."):
+    for told in (
+        "1,234",
+        "4,321",
+        "56,789",
+        "99,999",
+        "31,415",
+        "| etcd lost | HAProxy | 7.0 s | 2.5 s | 9.0 s |",
+        "| **rows lost** | 0 |",
+        "Seed: 7.",
+    ):
         assert told in text
+    assert "| etcd lost | HAProxy | 7.0 s | 2.5 s | 9.0 s |" in text.splitlines()
     assert max(map(len, text.splitlines())) <= 120
 
 
@@ -68,7 +88,7 @@ def test_a_page_tells_what_was_done() -> None:
     "disturb",
     [
         _lose_in_a_kill, _lose_what_was_acknowledged, _repeat_in_a_race, _change_by_a_clock, _break_a_history,
-        _break_a_parser,
+        _break_a_parser, _lose_in_an_outage, _break_in_an_outage,
     ],
 )  # fmt: skip
 def test_anything_lost_repeated_changed_or_broken_is_a_failure(disturb: Callable[[Proof], None]) -> None:
@@ -98,3 +118,9 @@ def test_the_page_that_is_kept_was_written_by_this_command() -> None:
     assert [line for line in kept if line.startswith("#")] == [line for line in made if line.startswith("#")]
     for promise in ("| **rows lost** | 0 |", "| **rows repeated** | 0 |", "| **other things that did not hold** | 0 |"):
         assert promise in kept
+
+
+def test_a_page_tells_why_no_cluster_was_broken() -> None:
+    proof = replace(clean(), outages=OutageFigures(skipped="not installed: etcd"))
+    assert proof.is_clean
+    assert "None of it was done: not installed: etcd." in page(proof)

@@ -25,24 +25,28 @@ _HEADLESS = ("--headless", "--tick-every", "1 s")
 _HOUSE = Path(tui.__file__).parents[1]
 
 
+def worker_environment(conninfo: str, backlog: Backlog, directory: Path) -> dict[str, str]:
+    """The environment of a program that works on a backlog in a database."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(_HOUSE),
+        "HOME": str(directory),
+        "DATABASE_URL": conninfo,
+        "ALPHA_MONDAY_DATA_DIR": str(directory / "data"),
+        "ALPHA_MONDAY_PRICE_SOURCE": "csv",
+        "ALPHA_MONDAY_PRICE_FILE": str(backlog.prices),
+        "ALPHA_MONDAY_PICK_SOURCE": "file",
+        "ALPHA_MONDAY_PICKS_FILE": str(backlog.picks),
+    }
+
+
 class Worker:
     """`alpha-monday` with some arguments, and the JSON lines that it has logged."""
 
     def __init__(
         self, conninfo: str, backlog: Backlog, directory: Path, *arguments: str, program: str = "tui", freezes: str = ""
     ) -> None:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(_HOUSE),
-            "HOME": str(directory),
-            "DATABASE_URL": conninfo,
-            "ALPHA_MONDAY_DATA_DIR": str(directory / "data"),
-            "ALPHA_MONDAY_PRICE_SOURCE": "csv",
-            "ALPHA_MONDAY_PRICE_FILE": str(backlog.prices),
-            "ALPHA_MONDAY_PICK_SOURCE": "file",
-            "ALPHA_MONDAY_PICKS_FILE": str(backlog.picks),
-            "FREEZES": freezes,
-        }
+        environment = {**worker_environment(conninfo, backlog, directory), "FREEZES": freezes}
         self.process = subprocess.Popen(
             [sys.executable, "-m", program, *(arguments or _HEADLESS)],
             stdout=subprocess.DEVNULL,

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from core.catch_up import DueKind, NextDue, Report
-from core.leading import LeaderView
+from core.leading import LeaderView, unconfirmed_lead
 from core.pausing import Pause
 from core.reminder import Reminder
 from core.rules import Delay
@@ -28,6 +28,7 @@ STANDING_BY = replace(LEADING, phase=Phase.STANDING_BY, leader="other:7")
 OPEN = Status(Mode.SCHEDULER, database="main", link=Link.OPEN, answered_at=NOW, sources=(TIINGO,), scheduler=LEADING)
 PAUSED = WhoSchedules(None, Pause("ann", NOW))
 LED = WhoSchedules(LeaderView("other:7", NOW, is_alive=True, heartbeat_age=timedelta(0)), None)
+UNCONFIRMED = WhoSchedules(LeaderView("other:7", NOW, is_alive=True, heartbeat_age=timedelta(minutes=2)), None)
 DEAD = WhoSchedules(LeaderView("other:7", NOW, is_alive=False, heartbeat_age=timedelta(hours=1)), None)
 LOST = replace(OPEN, link=Link.LOST, problem=DatabaseUnavailableError("No answer.", "It is tried again."))
 
@@ -46,6 +47,12 @@ LOST = replace(OPEN, link=Link.LOST, problem=DatabaseUnavailableError("No answer
         (replace(OPEN, scheduler=replace(LEADING, phase=Phase.PAUSED), who_schedules=LED), "● leading"),
         (replace(OPEN, mode=Mode.NO_SCHEDULER), "no scheduler"),
         (replace(OPEN, mode=Mode.NO_SCHEDULER, who_schedules=LED), "no scheduler, other:7 leads"),
+        (replace(OPEN, scheduler=replace(LEADING, problem=unconfirmed_lead(timedelta(seconds=3)))),
+         "● leading, not confirmed"),
+        (replace(OPEN, mode=Mode.NO_SCHEDULER, who_schedules=UNCONFIRMED),
+         "no scheduler, other:7 leads, not confirmed"),
+        (replace(OPEN, scheduler=STANDING_BY, who_schedules=UNCONFIRMED),
+         "○ standing by, other:7 leads, not confirmed"),
         (replace(OPEN, mode=Mode.NO_SCHEDULER, who_schedules=PAUSED), "no scheduler, ‖ paused"),
         (replace(OPEN, mode=Mode.READ_ONLY, who_schedules=DEAD), "read-only, nobody schedules"),
         (replace(OPEN, sources=(), who_schedules=DEAD), "✗ not scheduling, nobody schedules"),

@@ -22,6 +22,7 @@ from db.embedded import place_of
 from db.embedded_upgrade import kept_clusters
 from db.embedded_upgrade import upgrade as upgrade_embedded
 from db.errors import AlphaMondayError, DatabaseRefusedError, EmbeddedServerError
+from db.hosts import chosen_address
 from db.moving import address_without_secrets
 from db.roles import roles_sql
 from db.table_digests import Digests
@@ -42,7 +43,7 @@ class UsageError(AlphaMondayError):
 async def up(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Creates the database and brings its tables to this version."""
     async with open_address(loaded.settings, Access.WRITE) as conninfo:
-        applied = await asyncio.to_thread(migrate.up, conninfo)
+        applied = await asyncio.to_thread(migrate.up, await chosen_address(conninfo))
     if args.json:
         print_json({"applied": [migration.version for migration in applied]})
     elif applied:
@@ -106,6 +107,7 @@ async def roles(args: argparse.Namespace, _: LoadedSettings) -> int:
 async def psql(_: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Opens PostgreSQL's shell; the embedded server runs at least as long."""
     async with open_address(loaded.settings, Access.READ) as conninfo:
+        conninfo = await chosen_address(conninfo)
         async with connected(conninfo) as connection:
             tools = await tools_for(connection)
         with interrupts_left_to_a_child():

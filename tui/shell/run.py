@@ -103,7 +103,12 @@ def _dispatch(args: argparse.Namespace, loaded: LoadedSettings, secrets: frozens
     if args.command is None:
         with terminated_as_interrupted():
             return asyncio.run(command(args, loaded))
-    with terminated_as_interrupted(), showing_waits(lambda text: print_line(redacted(text, secrets), error=True)):
+    from db.waiting import showing_database_waits  # the driver takes time to import, which --version does not need
+
+    def show(text: str) -> None:
+        print_line(redacted(text, secrets), error=True)
+
+    with terminated_as_interrupted(), showing_waits(show), showing_database_waits(show):
         return asyncio.run(command(args, loaded))
 
 
