@@ -111,7 +111,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
     def add(name: str, summary: str, under: Any = commands, *, only_prints: bool = False) -> Parser:
-        """`only_prints` is a command whose output is all its work: without it, it fails."""
+        """`only_prints` is a command that is of no use without its output, and fails without it."""
         command: Parser = under.add_parser(
             name, help=summary, description=summary[0].upper() + summary[1:] + ".", parents=[common], allow_abbrev=False
         )
@@ -120,7 +120,7 @@ def build_parser() -> Parser:
 
     demo = add("demo", "the TUI on simulated prices, on a database of its own")
     demo.add_argument("--reset", action="store_true", help="begin the demo's database anew")
-    add("setup", "asks for the sources, tests them and writes your settings file")
+    add("setup", "asks for the sources, tests them and writes your settings file", only_prints=True)
 
     opening = add("open", "opens the batch of one week")
     opening.add_argument("run_date", nargs="?", type=_date, metavar="RUN_DATE", help="a Monday, by default this week's")

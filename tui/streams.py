@@ -29,6 +29,7 @@ class _Output:
     lost: OutputError | None = None
     has_no_reader = False
     is_closed = False
+    is_told = False
 
 
 def prepare_streams() -> None:
@@ -36,7 +37,7 @@ def prepare_streams() -> None:
 
     A character that a stream's encoding lacks is written as an escape, never as a question mark.
     """
-    _Output.lost, _Output.has_no_reader, _Output.is_closed = None, False, False
+    _Output.lost, _Output.has_no_reader, _Output.is_closed, _Output.is_told = None, False, False, False
     for descriptor, mode in _DESCRIPTORS.items():
         try:
             os.fstat(descriptor)
@@ -71,6 +72,7 @@ def flush_output() -> None:
     """
     _flush()
     if _Output.lost is not None:
+        _Output.is_told = True
         raise _Output.lost
 
 
@@ -100,7 +102,7 @@ def end_streams(code: int, *, only_prints: bool) -> int:
     _flush()
     lost = _Output.lost
     if lost is not None and (only_prints or not (_Output.is_closed or _Output.has_no_reader)):
-        if not _Output.has_no_reader:
+        if not (_Output.has_no_reader or _Output.is_told):
             done = "" if only_prints or code else "The command has done its work; only its report is missing. "
             write_error(f"alpha-monday: {lost.message}\n  {done}{lost.remedy}\n")
         code = code or FAILED
