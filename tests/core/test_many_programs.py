@@ -44,7 +44,9 @@ class Program:
             self.is_listening.set()
 
     async def read(self) -> None:
-        await asyncio.gather(batch_page(self.services), event_page(self.services), performance(self.services))
+        await batch_page(self.services)
+        await event_page(self.services)
+        await performance(self.services)
 
 
 @asynccontextmanager
