@@ -38,7 +38,6 @@ from tui.screens.house import HouseScreen
 from tui.session import Opener, Opening, Pauses, Prepare, Session
 from tui.status import Link, Source, Status
 from tui.surroundings import Changing
-from tui.terminal_input import TerminalDriver
 from tui.type_ahead import TypeAhead
 from tui.watching import WatchingApp
 
@@ -112,7 +111,7 @@ class AlphaMondayApp(WatchingApp):
         self._themes = themes.themes_for(os.environ)
         # Without colour the terminal's own two are kept, not a scale of grey that may come out dark on dark; and of few
         # colours its own are named, not the nearest of them to a shade.
-        super().__init__(TerminalDriver, ansi_color=True if self._themes[0].ansi else None)
+        super().__init__(ansi_color=True if self._themes[0].ansi else None)
         self.settings = settings
         self.layers = layers
         self.clock = clock or SystemClock()

@@ -1,19 +1,29 @@
-"""The terminal as Textual sees it: as large as it is, and drawn on in the characters that it is told to take."""
+"""The terminal as Textual sees it: as large as it is, drawn on in the characters that it takes, a paste being text."""
 
 import os
+import selectors
 import sys
+from codecs import getincrementaldecoder
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 from tui.ascii_marks import ascii_cells
 from tui.streams import is_ascii
+from tui.terminal_input import PasteParser
 
 _USUAL_SIZE = (80, 25)
+_READ_BYTES = 4096
+_TICK_S = 0.1
 
 
 class TerminalDriver(LinuxDriver):
-    """Draws on stderr, whose terminal says the size: COLUMNS and LINES are of a shell, and stdout may be a file."""
+    """Draws on stderr, whose terminal says the size: COLUMNS and LINES are of a shell, and stdout may be a file.
+
+    It reads through `PasteParser`; a byte that is no UTF-8 becomes a mark.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -29,6 +39,21 @@ class TerminalDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         super().write(ascii_cells(data) if self._takes_ascii_only else data)
+
+    def run_input_thread(self) -> None:
+        """Reads until the app ends."""
+        parser = PasteParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                if selector.select(_TICK_S) and (data := decode(os.read(self.fileno, _READ_BYTES))):
+                    self._process(parser.feed(data))
+                self._process(parser.tick())
+
+    def _process(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self.process_message(message)
 
 
 def takes_ascii_only() -> bool:

@@ -1,13 +1,9 @@
 """What comes from the terminal: keys, and pastes that are text from the first bracket to the last."""
 
-import os
-import selectors
 import time
-from codecs import getincrementaldecoder
 from collections.abc import Generator, Iterable
 
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
-from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Paste
 from textual.message import Message
 
@@ -15,8 +11,6 @@ from textual.message import Message
 LONGEST_PASTE = 1_000_000
 # A terminal that dies in the middle of a paste sends no closing bracket; the keyboard must not stay text for ever.
 PASTE_STALLS_S = 5.0
-_READ_BYTES = 4096
-_TICK_S = 0.1
 # As many characters as can stand at the end of one read and belong to a bracket that the next read completes.
 _BEGUN = len(BRACKETED_PASTE_END) - 1
 
@@ -85,22 +79,3 @@ class PasteParser(XTermParser):
         self._length += len(kept)
         if self._pasted is not None:
             self._pasted.append(kept)
-
-
-class TerminalDriver(LinuxDriver):
-    """Textual's driver for Linux and macOS, reading through `PasteParser`; a byte that is no UTF-8 becomes a mark."""
-
-    def run_input_thread(self) -> None:
-        """Reads until the app ends."""
-        parser = PasteParser(self._debug)
-        decode = getincrementaldecoder("utf-8")("replace").decode
-        with selectors.SelectSelector() as selector:
-            selector.register(self.fileno, selectors.EVENT_READ)
-            while not self.exit_event.is_set():
-                if selector.select(_TICK_S) and (data := decode(os.read(self.fileno, _READ_BYTES))):
-                    self._process(parser.feed(data))
-                self._process(parser.tick())
-
-    def _process(self, messages: Iterable[Message]) -> None:
-        for message in messages:
-            self.process_message(message)
