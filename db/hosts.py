@@ -100,7 +100,8 @@ class Hosts:
     async def writable(self, *, every_host: bool = False) -> Place:
         """Of the hosts that take writes, the one on the highest timeline, asked at most once a second.
 
-        With `every_host` those that are left out are asked too: one that was slow may have become the primary. Raises NoHostTakesWritesError with each host's own error.
+        With `every_host` those that are left out are asked too: one that was slow may have become the primary. Raises
+        NoHostTakesWritesError with each host's own error.
         """
         async with self._choosing:
             if self._chosen is not None and time.monotonic() - self._chosen[1] < _CHOICE_STANDS_FOR_S:
