@@ -187,7 +187,7 @@ class Database:
             told = found
             await asyncio.sleep(_WATCH_HOSTS_EVERY_S)
             try:
-                place = await self._hosts.writable()
+                place = await self._hosts.writable(every_host=True)
             except psycopg.Error:
                 continue  # whoever needs a connection tells
             for connection in list(self._lines.live):

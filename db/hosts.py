@@ -96,16 +96,17 @@ class Hosts:
         place = await self.writable()
         return self._narrowed([number for number in range(self._count) if self._host_at(number) == place])
 
-    async def writable(self) -> Place:
+    async def writable(self, *, every_host: bool = False) -> Place:
         """Of the hosts that take writes, the one on the highest timeline, asked at most once a second.
 
-        Raises NoHostTakesWritesError with each host's own error.
+        With `every_host` those that are left out are asked too: one that was slow may have become the primary. Raises
+        NoHostTakesWritesError with each host's own error.
         """
         async with self._choosing:
             if self._chosen is not None and time.monotonic() - self._chosen[1] < _CHOICE_STANDS_FOR_S:
                 return self._chosen[0]
             self._chosen = None
-            kept = self._kept()
+            kept = list(range(self._count)) if every_host else self._kept()
             found, problems = await self._ask(kept, _SILENT_AFTER_S)
             if not found:
                 others = [number for number in range(self._count) if number not in kept]

@@ -60,8 +60,8 @@ with status 1 if one of them is anything else. A small share of everything runs 
 - Damage to the disk, and disks that say that something is written when it is not.
 - A standby that is not synchronous: what the primary had committed and not sent on is lost with the primary, whoever
   wrote it. Operating a cluster so that this cannot happen is the cluster's part.
-- A failover that no process saw: a process that starts afterwards, and is led to the old primary, has nothing to tell
-  it from the new one.
+- A failover that no process saw, behind a single address: a process that starts afterwards, and is led to the old
+  primary, has nothing to tell it from the new one. With every host in the address it compares them.
 - A price source that answers with wrong numbers of the right form.
 - Clocks that are ahead on both the worker's and the database's machine may have a Monday noted as missed before it
   comes. The week is opened all the same when it does; the note stays, since the log is never changed.

@@ -173,7 +173,10 @@ def _outage(
             there = as_worker(new.conninfo(DATABASE))
             with _files_at_rest():
                 asyncio.run(weeks.open(there))
-            wait_for(lambda: unwritten(there) == 0, f"work resumes after: {said}", 60)
+            try:
+                wait_for(lambda: unwritten(there) == 0, f"work resumes after: {said}", 60)
+            except TimeoutError as exc:
+                raise TimeoutError(f"{exc}: {[each.lines[-30:] for each in workers]}") from None
             pause_s = time.monotonic() - committed_at
         if fault == "Patroni alone killed":
             code, told = run(as_worker(node.conninfo(DATABASE)), "health", "--json")
