@@ -82,14 +82,14 @@ async def test_neither_event_nor_pause_is_left_by_half(world: World, monkeypatch
         raise RuntimeError
 
     async with world.services() as services:
-        monkeypatch.setattr("db.events.notify", failing)
+        monkeypatch.setattr("db.events.notify_schedule", failing)
         with pytest.raises(RuntimeError):
             await pause(services, "ann")
         async with services.database.connection() as connection:
             assert await pausing.read_pause(connection) is None
         monkeypatch.undo()
         await pause(services, "ann")
-        monkeypatch.setattr("db.events.notify", failing)
+        monkeypatch.setattr("db.events.notify_schedule", failing)
         with pytest.raises(RuntimeError):
             await resume(services, "ann")
         async with services.database.connection() as connection:

@@ -131,6 +131,7 @@ async def test_an_export_that_took_long_does_not_lie_on_what_was_opened_meanwhil
     monkeypatch.setattr(WeekListScreen, "exported", slow)
     async with running(app_for(settings)) as pilot:
         await pilot.press("x", "question_mark")
+        await until(pilot, lambda: pilot.app.screen is not home(pilot.app), "the help, once keys wait no longer")
         opened = pilot.app.screen
         ready.set()
         await until(pilot, lambda: "meanwhile" in shown(pilot.app), "the word")

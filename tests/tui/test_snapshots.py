@@ -57,6 +57,7 @@ def prepared(app: AlphaMondayApp, keys: tuple[str, ...], wanted: str) -> Callabl
             await until(pilot, lambda: has_arrived(app), "what the key before opens")
             await pilot.press(key)
         await until(pilot, lambda: has_arrived(app) and wanted in shown(app), wanted)
+        await until(pilot, lambda: "Alpha Monday" in shown(app), "the screen that it lies on")
         await pilot.pause()
 
     return prepare
@@ -104,6 +105,7 @@ def test_looks_staged(
         await until(pilot, lambda: "○ staged" in shown(app) and "! show" in shown(app), "its row")
         await pilot.press("g", *keys)
         await until(pilot, lambda: ("these picks" if not keys else "underwriting") in shown(app), "what is staged")
+        await until(pilot, lambda: "Alpha Monday" in shown(app), "the screen that it lies on")
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=size, run_before=prepare)

@@ -146,7 +146,7 @@ def test_every_worker_is_awaited_or_not_for_a_reason() -> None:
         groups |= set(re.findall(r'(?:@work\(|run_worker\(.*)group="([a-z ]+)"', file.read_text(encoding="utf-8")))
     of_the_app = {
         "changes", "listening", "looking", "probing", "problems", "retrying", "scheduler", "schedulers", "services",
-        "typing",
+        "theme", "typing",
     }  # fmt: skip
     read_by_a_screen = {"paging", "pausing", "preview", "reading", "week"}
     assert groups == type_ahead.OPENS_OR_CLOSES | type_ahead.SHOWN_ASIDE | of_the_app | read_by_a_screen
