@@ -49,6 +49,11 @@ LOOKS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
+def is_drawn_below(app: AlphaMondayApp) -> bool:
+    """Whether the screen under a dialog shows; a form on a small terminal covers it, and the terminal's own colours do."""
+    return app.current_theme.ansi or app.size.width <= SMALL[0] or "Alpha Monday" in shown(app)
+
+
 def prepared(app: AlphaMondayApp, keys: tuple[str, ...], wanted: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
     async def prepare(pilot: Pilot[Any]) -> None:
         await until(pilot, lambda: is_filled(app), "the first page")
@@ -57,7 +62,7 @@ def prepared(app: AlphaMondayApp, keys: tuple[str, ...], wanted: str) -> Callabl
             await until(pilot, lambda: has_arrived(app), "what the key before opens")
             await pilot.press(key)
         await until(pilot, lambda: has_arrived(app) and wanted in shown(app), wanted)
-        await until(pilot, lambda: "Alpha Monday" in shown(app), "the screen that it lies on")
+        await until(pilot, lambda: is_drawn_below(app), "the screen below")
         await pilot.pause()
 
     return prepare
@@ -105,7 +110,7 @@ def test_looks_staged(
         await until(pilot, lambda: "○ staged" in shown(app) and "! show" in shown(app), "its row")
         await pilot.press("g", *keys)
         await until(pilot, lambda: ("these picks" if not keys else "underwriting") in shown(app), "what is staged")
-        await until(pilot, lambda: "Alpha Monday" in shown(app), "the screen that it lies on")
+        await until(pilot, lambda: is_drawn_below(app), "the screen below")
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=size, run_before=prepare)
