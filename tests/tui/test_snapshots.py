@@ -126,7 +126,7 @@ def test_looks_before_a_week_is_opened(
     app = app_for(with_staged)
 
     async def prepare(pilot: Pilot[Any]) -> None:
-        await prepared(app, ("j", "j", "enter"), "SELL")(pilot)
+        await prepared(app, ("j", "j", "enter"), "Fill from")(pilot)
         await pilot.press("ctrl+o", "enter")
         await until(pilot, lambda: "underwriting" in shown(app), "the picks of the file")
         await pilot.press("ctrl+s")
