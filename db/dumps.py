@@ -29,8 +29,10 @@ _DATA_ALONE = (
     "--no-security-labels",
 )  # fmt: skip
 _NO_EXTENSIONS = ("--exclude-extension=*",)  # which programs before 17 do not know
-# No row can look like this line: in the script every row begins with an id or a name.
+# No row can look like these lines: in the script every row begins with an id or a name.
 _UNKNOWN_TO_OLD_SERVERS = b"SET transaction_timeout = 0;\n"
+# A server's own mark on a column, from the security releases of November 2026 (15.20) on; older servers refuse it.
+COLUMN_MARK = re.compile(rb"ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);\n")
 _TABLE = re.compile(r"^\d+; \d+ \d+ TABLE (?!DATA |ATTACH )(\S+) (\S+) ", re.MULTILINE | re.ASCII)
 _DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE | re.ASCII)
 _NOTHING_RESTORED = "Nothing was restored. Check that the file is a backup by alpha-monday"
@@ -249,6 +251,6 @@ def _told_of_temporary_files() -> Iterator[None]:
 def _fit(whole: Path, fitting: Path, end: Iterable[str]) -> None:
     with whole.open("rb") as lines, fitting.open("wb") as kept:
         kept.writelines(f"{statement}\n".encode() for statement in sessions.begin_script())
-        kept.writelines(line for line in lines if line != _UNKNOWN_TO_OLD_SERVERS)
+        kept.writelines(line for line in lines if line != _UNKNOWN_TO_OLD_SERVERS and not COLUMN_MARK.fullmatch(line))
         kept.writelines(f"{statement}\n".encode() for statement in end)
     whole.unlink()

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
 from db.embedded_cluster import Cluster
 from db.embedded_files import explained, locked, make_directory, open_lock, prepare_directory, settled_path
 from db.embedded_programs import client_tools
-from db.libpq_environment import embedded_parameters
 
 __all__ = ["EmbeddedServer", "client_tools", "conninfo_of", "place_of"]
 
@@ -110,6 +107,8 @@ def _leave(cluster: Cluster, users_lock: int) -> None:
 
 def conninfo_of(sockets: Path, database: str) -> str:
     """How libpq reaches `database` of the server whose socket stands in `sockets`, in key=value form."""
+    from db.libpq_environment import embedded_parameters  # with the driver, which takes long to import
+
     # Complete, so that nothing of the environment leads elsewhere or changes the session.
     values = {"host": str(sockets), "port": "5432", "user": "postgres", "dbname": database, **embedded_parameters()}
     return " ".join(f"{key}={_quoted(value)}" for key, value in values.items())
@@ -117,6 +116,8 @@ def conninfo_of(sockets: Path, database: str) -> str:
 
 def place_of(conninfo: str) -> str:
     """`conninfo` of an embedded server without what keeps the environment out, which older libpqs do not know."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
     given = conninfo_to_dict(conninfo)
     return make_conninfo("", **{name: given[name] for name in ("user", "dbname", "host", "hostaddr", "port")})
 

@@ -9,6 +9,7 @@ import os
 import sys
 
 from db.client_programs import run_client
+from db.dumps import COLUMN_MARK
 
 # pg_dump writes a new random key at each run, and versions that differ without the tables differing.
 _CHANGING_LINES = ("\\restrict ", "\\unrestrict ", "-- Dumped ")
@@ -24,7 +25,11 @@ def dump_schema(conninfo: str) -> str:
             "Check DATABASE_URL, and that its user may read every table.",
         )
     )
-    return "".join(line for line in dump.splitlines(keepends=True) if not line.startswith(_CHANGING_LINES))
+    return "".join(
+        line
+        for line in dump.splitlines(keepends=True)
+        if not line.startswith(_CHANGING_LINES) and not COLUMN_MARK.fullmatch(line.encode())
+    )
 
 
 if __name__ == "__main__":

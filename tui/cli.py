@@ -21,6 +21,7 @@ PROGRAM = "alpha-monday"
 WRONG_USAGE = 2
 INTERRUPTED = 130
 HIGHEST_LIMIT = 500
+_LONGEST_MESSAGE = 1_000
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 # The settings that have an option; secrets (DATABASE_URL, keys) have none, because arguments are public.
 SETTING_OPTIONS = (
@@ -48,6 +49,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         from tui.output import print_error, print_error_json  # reached on wrong usage only
 
+        message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
         remedy = f"{self.prog} --help shows what can be typed."
         if Parser.tells_json:
             print_error_json("usage", message, remedy)

@@ -206,3 +206,20 @@ class TestTLS:
             await backup(encrypted, tmp_path / "backup")
         assert "postgresql-client-15" in caught.value.remedy
         assert list(tmp_path.iterdir()) == []
+
+
+def test_what_servers_of_other_versions_refuse_is_left_out_of_the_script(tmp_path: Path) -> None:
+    script = [
+        "SET transaction_timeout = 0;",
+        "CREATE TABLE public.batches (id uuid NOT NULL);",
+        "ALTER TABLE ONLY public.batches ALTER COLUMN id SET (pg_attver=311043016);",
+        "COPY public.picks (reasoning) FROM stdin;",
+        "SET (pg_attver=1);",
+        "\\.",
+    ]
+    whole, fitting = tmp_path / "whole.sql", tmp_path / "fitting.sql"
+    whole.write_text("".join(f"{line}\n" for line in script))
+    dumps._fit(whole, fitting, ["commit;"])
+    kept = fitting.read_text().splitlines()
+    assert kept[-5:] == [script[1], *script[3:], "commit;"]
+    assert not any("transaction_timeout = 0" in line for line in kept)

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 import tui
-from db.database import CHANNEL
+from db.database import CHANNEL, _weeks_in
 from tests.faults.backlogs import Backlog
 from tests.faults.servers import WITHIN_S, state_of, wait_until
 
@@ -127,7 +127,7 @@ class Listener:
     def _listen(self) -> None:
         with suppress(psycopg.OperationalError):  # the server has ended, which is what it is listened to for
             for notification in self._connection.notifies():
-                if weeks := self._weeks.intersection(map(date.fromisoformat, json.loads(notification.payload))):
+                if weeks := self._weeks.intersection(_weeks_in(notification.payload) or ()):
                     self.heard.append(weeks)
 
     def until(self, holds: Callable[[list[frozenset[date]]], bool], what: str) -> None:

@@ -116,7 +116,7 @@ async def test_while_the_database_is_frozen_enter_shows_what_the_preview_held(se
             assert "as of Thu 21 Nov" in text, "the newest day, whichever one the preview looked at"
             await pilot.press("tab")
             await pilot.pause()
-            assert "due 13:30 ET" in shown(pilot.app)
+            await until(pilot, lambda: "due 13:30 ET" in shown(pilot.app), "the days")
             assert pilot.app.screen._older is None, "nothing was read"
         await until(pilot, lambda: pilot.app.screen._older is not None, "the neighbours, once it answers")  # type: ignore[attr-defined]  # the batch's screen
 

@@ -72,7 +72,7 @@ async def test_every_figure_stands_with_its_number(settings: Settings, size: tup
         lines = text.splitlines()
         for day in (1, 2, 3, 4, 5, 8, 9, 10, 11, 12):
             assert sum(f"day {day:>2} " in line and "ahead" in line for line in lines) == 1, day
-        assert "…" not in text
+        assert not any("…" in line for line in lines if "! show" not in line), "only the line of problems is cut"
         if size[1] > 24:
             assert "with the prices of its own source." in " ".join(text.split())
         assert screen.movable is not None

@@ -222,7 +222,7 @@ async def test_a_provider_that_keeps_silent_can_be_left(tiingo: Loopback) -> Non
         await pilot.press("enter", "ctrl+s", "escape")
         await sees(pilot, "Stopped; nothing is written.", "↵ try it out")
         assert len(tiingo.requests) == 1, "asked once at a time"
-        assert not any(worker.is_running for worker in pilot.app.workers if worker.group == "trying")
+        await until(pilot, lambda: not any(each.is_running for each in pilot.app.workers if each.group == "trying"))
         assert value(pilot, "tiingo_key") == KEY
         tiingo.answer = last_close
         await pilot.press("ctrl+s")
