@@ -50,7 +50,7 @@ LOOKS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def is_drawn_below(app: AlphaMondayApp) -> bool:
-    """Whether the screen under a dialog shows, unless a form on a small terminal or the terminal's own colours hide it."""
+    """Whether the screen under a dialog shows, unless a form on a small terminal or the terminal's colours hide it."""
     return app.current_theme.ansi or app.size.width <= SMALL[0] or "Alpha Monday" in shown(app)
 
 
