@@ -203,11 +203,12 @@ class ExactlyOnce(RuleBasedStateMachine):
         async def losing() -> None:
             async with self.process(prices=Slow(self.closes, name="lost")) as old, self.process() as new:
                 async with old.database.dedicated() as session:
-                    term = await leadership.try_lead(session)
+                    term, pid = await leadership.try_lead(session), session.info.backend_pid
                     assert term is not None, "no other is running"
                     old_work = asyncio.create_task(run_due_work(replace(old, database=old.database.fenced(term))))
                     waiting = asyncio.create_task(asked.wait())
                     await asyncio.wait({old_work, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                await self.end_of_session(new, pid)
                 if taken_over:
                     await self.lead_and_tick(new)
                 answered.set()
@@ -220,6 +221,13 @@ class ExactlyOnce(RuleBasedStateMachine):
                     raise outcome
 
         self.run(losing())
+
+    async def end_of_session(self, services: Services, pid: int) -> None:
+        """Waits until the server has ended a session that is closed: until then it holds its locks, and leads."""
+        async with asyncio.timeout(WITHIN_S), services.database.connection() as connection:
+            # The server tells nobody that a session has ended.
+            while await (await connection.execute("select from pg_locks where pid = %s", (pid,))).fetchone():  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
 
     async def lead_and_tick(self, services: Services) -> None:
         """Takes the lead that is free, and works as the leader."""
