@@ -123,6 +123,14 @@ class Node:
         except (OSError, urllib.error.URLError):
             return False
 
+    def is_synchronous(self) -> bool:
+        """Whether Patroni has recorded it as the standby that may become the primary, which PostgreSQL knows before."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.rest_port}/synchronous", timeout=1.5) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
     def takes_writes(self) -> bool:
         """Whether its PostgreSQL answers and is no standby, whatever Patroni reports."""
         try:
@@ -240,7 +248,7 @@ class PatroniCluster:
             return False
         try:
             rows = leader.query("select sync_state from pg_stat_replication where state = 'streaming'")
-            if len(rows) != 2 or ("sync",) not in rows:
+            if len(rows) != 2 or ("sync",) not in rows or not any(node.is_synchronous() for node in self.nodes):
                 return False
             told = ask(self.through(self.primary_port, "postgres", "postgres"), "show port")
             ask(self.through(self.pgbouncer_port, "postgres", "postgres"), "select 1")
