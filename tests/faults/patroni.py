@@ -117,16 +117,15 @@ class Node:
 
     def is_primary(self) -> bool:
         """Whether its Patroni reports that it is the primary and holds the lock."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.rest_port}/primary", timeout=1.5) as answer:
-                return bool(answer.status == 200)
-        except (OSError, urllib.error.URLError):
-            return False
+        return self._reports("primary")
 
     def is_synchronous(self) -> bool:
         """Whether Patroni has recorded it as the standby that may become the primary, which PostgreSQL knows before."""
+        return self._reports("synchronous")
+
+    def _reports(self, role: str) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.rest_port}/synchronous", timeout=1.5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.rest_port}/{role}", timeout=1.5) as answer:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError):
             return False
