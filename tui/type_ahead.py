@@ -62,9 +62,9 @@ class TypeAhead:
             return True
         if self._let_through and event is self._let_through[0]:
             self._let_through.popleft()
-            return True
-        if isinstance(event, events.Key) and event.key in self._keys_of(
-            each.id for each in self._commands() if each.comes_first
+            return self._screen() is not None  # the program may be leaving by now
+        if self._screen() is not None and self._is_key_of(
+            event, *(each.id for each in self._commands() if each.comes_first)
         ):
             return True
         self._waiting.put_nowait(event)

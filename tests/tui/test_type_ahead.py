@@ -170,6 +170,17 @@ async def test_a_provider_that_keeps_silent_holds_keys_back_no_longer_than_the_p
         assert time.monotonic() - started_at < type_ahead.PATIENCE_S
 
 
+@pytest.mark.parametrize("key", ["q", "K"], ids=["comes first", "waits"])
+async def test_keys_that_arrive_once_the_screens_are_closed_go_nowhere(settings: Settings, key: str) -> None:
+    app = app_for(settings)
+    async with running(app):
+        pass
+    typed = events.Key(key, key)
+    await app.on_event(typed)
+    app._type_ahead._let_through.append(typed)
+    await app.on_event(typed)
+
+
 async def test_leaving_waits_for_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     async def hang(*_: object, **__: object) -> None:
         await asyncio.Event().wait()
