@@ -20,6 +20,11 @@ class AlphaMondayError(Exception):
         self.remedy = storable(remedy)
         super().__init__(self.message)
 
+    @property
+    def in_one_line(self) -> str:
+        """What happened and what to do, as sentences after one another."""
+        return f"{sentence(self.message)} {self.remedy}"
+
 
 class DatabaseError(AlphaMondayError):
     """PostgreSQL refused or failed a statement."""

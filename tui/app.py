@@ -346,7 +346,7 @@ class AlphaMondayApp(WatchingApp):
         try:
             await asyncio.to_thread(self._write_theme)
         except AlphaMondayError as exc:
-            self.say(f"{exc.message} {exc.remedy}")
+            self.say(exc.in_one_line)
 
     def _write_theme(self) -> None:
         from tui import chosen_theme  # it brings the settings, which the first paint need not wait for

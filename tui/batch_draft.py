@@ -43,7 +43,7 @@ def week_of(text: str) -> date:
     try:
         return check_run_date(run_date)
     except NotPossibleError as exc:
-        raise ValueError(f"{exc.message} {exc.remedy}") from exc
+        raise ValueError(exc.in_one_line) from exc
 
 
 def week_beside(text: str, weeks: int, otherwise: date) -> date:

@@ -99,4 +99,4 @@ class WatchingApp(App[None]):
             try:
                 await asyncio.to_thread(last_look.write, services.settings, services.database, at)
             except AlphaMondayError as exc:
-                self.say(f"{exc.message} {exc.remedy}")
+                self.say(exc.in_one_line)

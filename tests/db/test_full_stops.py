@@ -23,6 +23,12 @@ def test_a_sentence_ends_once(said: str, told: str) -> None:
     assert sentence(said) == told
 
 
+def test_a_remedy_on_the_same_line_follows_a_sentence() -> None:
+    assert AlphaMondayError("cannot read 'x': No such file or directory", "Name another file.").in_one_line == (
+        "cannot read 'x': No such file or directory. Name another file."
+    )
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -134,7 +134,11 @@ async def test_a_clipboard_program_that_took_it_is_believed(
 
 
 COPIES: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
-    "a missed week": (("j", "j"), "No batch was opened", ("Week\tState\tSess\tPicks\n", f"{MISSED_WEEK}\t– missed\t")),
+    "a missed week": (
+        ("j", "j"),
+        "No batch was opened",
+        ("Week\tState\tSess\tPicks\n", f"{MISSED_WEEK}\t– missed\t·\tno scheduler ran"),
+    ),
     "picks": (("enter",), "▸ Picks", (f"{NEWEST_WEEK} BUY NVDA\nCapital",)),
     "a day": (("enter", "tab"), "▸ Checkpoints", ("Week\tDay\tDate\tStatus\tSPY\t", f"{NEWEST_WEEK}\t1\tMon 18 Nov\t")),
     "a day that waits": (

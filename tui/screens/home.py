@@ -146,7 +146,7 @@ class HomeScreen(WeekListScreen):
         try:
             await unstage(services, run_date)
         except AlphaMondayError as exc:
-            self.house.say(f"{exc.message} {exc.remedy}")
+            self.house.say(exc.in_one_line)
         else:
             self.house.say(f"The picks for {run_date} are no longer staged.")
 

@@ -37,7 +37,7 @@ async def notify(args: argparse.Namespace, loaded: LoadedSettings) -> int:
         for channel, problem in zip(channels, told, strict=True):
             print_line(f"{channel.name}: {'taken; look whether it has arrived' if problem is None else problem}")
         for unusable in problems:
-            print_line(f"{unusable.message} {unusable.remedy}", error=True)
+            print_line(unusable.in_one_line, error=True)
         if not (channels or problems):
             print_line(f"{PREFIX}NOTIFY_URLS holds no address.", error=True)
     return 0 if channels and not problems and all(problem is None for problem in told) else FAILED

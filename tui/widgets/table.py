@@ -156,7 +156,7 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         cells = [column.cell(row, max(column.width, column.most)).plain.strip() for column in columns]
         # The arrow of the column that is sorted by is no part of its name.
         headings = [column.label.rstrip("↓↑") for column in columns]
-        return headings, cells if span is None else [*cells[:-1], span[1].plain]
+        return headings, cells if span is None else [*cells[:-1], _without_keys(span[1])]
 
     def show(self, rows: Sequence[Row], columns: Sequence[Column[Row]] | None = None) -> None:
         """Replaces the rows, keeping the cursor on its row and the row in its place on the screen."""
@@ -327,3 +327,12 @@ class Table(ScrollView, Generic[Row], can_focus=True, inherit_bindings=False):
         seen = max(self.cursor, int(self.scroll_offset.y) + self._page)
         if self._rows and seen + self._page >= len(self._rows):
             self.post_message(self.NearEnd(self))
+
+
+def _without_keys(text: Text) -> str:
+    """`text` less the keys that can be pressed here and now, which are no part of what the row says."""
+    left = text.plain
+    for span in sorted(text.spans, key=lambda each: each.start, reverse=True):
+        if span.style == "key":
+            left = left[: span.start] + left[span.end :]
+    return left.strip()

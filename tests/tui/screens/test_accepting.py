@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from core.batches import fail
@@ -80,6 +81,17 @@ async def test_the_move_is_shown_before_it_is_accepted_and_the_reason_is_kept(
         assert (payload["symbol"], payload["reason"], payload["who"]) == ("AMZN", "20:1", operator_name())
         await pilot.press("a")
         await until(pilot, lambda: f"No move of {DOUBTFUL_WEEK} waits" in shown(app), "that nothing is left")
+
+
+async def test_a_burst_is_the_whole_answer(troubled: Settings) -> None:
+    app = app_in_trouble(troubled)
+    async with at_week(app, DOUBTFUL_WEEK) as pilot:
+        for key in ("a", *"20:1, really", "left", "backspace", "enter", "j"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: "Accepted; the days are" in shown(app), "the answer")
+        assert [payload["reason"] for payload in accepted(troubled)] == ["20:1, realy"]
+        weeks = [run_date_of(row) for row in home(app).table.rows]
+        await until(pilot, lambda: home(app).table.cursor == weeks.index(DOUBTFUL_WEEK) + 1, "the row below")
 
 
 async def test_a_reason_need_not_be_given_and_one_too_long_is_refused_there(troubled: Settings) -> None:

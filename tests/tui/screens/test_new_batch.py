@@ -2,7 +2,7 @@
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -111,11 +111,15 @@ def complaint(pilot: Pilot[Any]) -> str:
     return str(pilot.app.screen.query_one("#complaint", Static).render())
 
 
-async def type_picks(pilot: Pilot[Any], drafts: Iterable[PickDraft] = DRAFTS) -> None:
-    """Fills the form from the first ticker on; the Enter in the last field goes on to what follows."""
+def keys_for(drafts: Iterable[PickDraft]) -> Iterator[str]:
+    """What fills the form from the first ticker on; the Enter in the last field goes on to what follows."""
     for draft in drafts:
-        await pilot.press(*draft.ticker.lower(), "enter", "b" if draft.action is Action.BUY else "s", "enter")
-        await pilot.press(*["ctrl+j" if each == "\n" else each for each in draft.reasoning], "enter")
+        yield from (*draft.ticker.lower(), "enter", "b" if draft.action is Action.BUY else "s", "enter")
+        yield from (*("ctrl+j" if each == "\n" else each for each in draft.reasoning), "enter")
+
+
+async def type_picks(pilot: Pilot[Any], drafts: Iterable[PickDraft] = DRAFTS) -> None:
+    await pilot.press(*keys_for(drafts))
 
 
 async def at_preview(pilot: Pilot[Any]) -> None:
@@ -184,6 +188,17 @@ async def test_what_is_said_follows_the_clock(settings: Settings) -> None:
         assert "Cannot be opened before Mon 09:00 ET" in shown(app)
         clock.instant += timedelta(minutes=1)
         await until(pilot, lambda: "Opens now: the opening lasts until Mon 09:30 ET." in shown(app), "the clock")
+
+
+async def test_a_burst_stages_what_it_says(staging: Settings, picks_file: Path) -> None:
+    app = app_for(staging)
+    async with at_home(app) as pilot:
+        for key in ("n", *keys_for(DRAFTS), "enter", "e", *["backspace"] * 4, *"ko", "ctrl+s", "enter", "j"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: picks_file.exists() and app.screen is home(app), "the list")
+        await until(pilot, lambda: home(app).table.cursor == 1, "the row below")
+        edited = (replace(DRAFTS[0], ticker="KO"), *DRAFTS[1:])
+        assert await read_picks_file(picks_file) == {NEXT_WEEK: edited}
 
 
 @pytest.mark.parametrize("pick_source", ["file", "manual"])

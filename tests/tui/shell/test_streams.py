@@ -112,6 +112,8 @@ WAYS = {
     "stdout closed": ("closed", "kept"),
     "both closed": ("closed", "closed"),
     "stdout full": ("full", "kept"),
+    "both full": ("full", "full"),
+    "stderr closed": ("kept", "closed"),
     "stderr full": ("kept", "full"),
 }
 
