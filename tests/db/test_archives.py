@@ -1,8 +1,10 @@
 """A dump from somebody else: whatever it holds, nothing but rows of our tables comes out of it."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -11,9 +13,11 @@ import pytest
 from db import archives, migrate
 from db.backup import BackupError, backup, restore
 from db.client_programs import run_client
+from db.dumps import connected
 from db.errors import DatabaseError
+from db.moving import carry_over
 from tests.databases import as_superuser
-from tests.db.rows import every_row, fill
+from tests.db.rows import MONDAY, every_row, fill, insert
 
 pytestmark = pytest.mark.usefixtures("scratch")
 
@@ -169,6 +173,33 @@ async def test_a_backup_of_an_earlier_version_is_brought_to_this_one(
         assert found[name] == before[name]
     assert len(found["waiting_days"]) == 1
     assert [version for (version,) in found["schema_migrations"]] == [f"({version})" for version in versions]
+
+
+HOSTILE = (
+    "\\.", "\\.\n\\! touch /tmp/x", "\\N", "\\\\N\t\\t", "\x1b]0;title\x07\x1b[2J", "'; drop table batches; --",
+    "$$ $1 %s {0}", "COPY public.batches (id) FROM stdin;\n1\n\\.\n", "\u202e\u2028\ufeff\U0010ffff", "\r\n\r", "\x01\x7f\x85", " " * 3,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["backup", "move"])
+async def test_hostile_text_arrives_as_it_was(migrated: str, bare_conninfo: str, tmp_path: Path, way: str) -> None:
+    with psycopg.connect(migrated, autocommit=True) as connection:
+        for week, text in enumerate(HOSTILE):
+            batch = insert(connection, "batches", run_date=MONDAY + timedelta(weeks=week))
+            insert(connection, "picks", batch_id=batch, reasoning=text)
+            insert(connection, "events", payload=json.dumps({"said": text}))
+    if way == "backup":
+        await backup(migrated, tmp_path / "backup")
+        await restore(bare_conninfo, tmp_path / "backup")
+    else:
+        await asyncio.to_thread(migrate.up, bare_conninfo)
+        async with connected(migrated) as source, connected(bare_conninfo) as target:
+            await carry_over(source, target)
+    for name in ("picks", "events"):
+        assert every_row(bare_conninfo)[name] == every_row(migrated)[name]
+    with psycopg.connect(bare_conninfo) as connection:
+        found = connection.execute("select reasoning from picks join batches b on b.id = batch_id order by run_date")
+        assert [text for (text,) in found] == list(HOSTILE)
 
 
 @pytest.mark.parametrize("cut", [b"", b"no end"])
