@@ -177,7 +177,8 @@ async def test_a_backup_of_an_earlier_version_is_brought_to_this_one(
 
 HOSTILE = (
     "\\.", "\\.\n\\! touch /tmp/x", "\\N", "\\\\N\t\\t", "\x1b]0;title\x07\x1b[2J", "'; drop table batches; --",
-    "$$ $1 %s {0}", "COPY public.batches (id) FROM stdin;\n1\n\\.\n", "\u202e\u2028\ufeff\U0010ffff", "\r\n\r", "\x01\x7f\x85", " " * 3,
+    "$$ $1 %s {0}",
+    "COPY public.batches (id) FROM stdin;\n1\n\\.\n", "\u202e\u2028\ufeff\U0010ffff", "\r\n\r", "\x01\x7f\x85", " " * 3,
 )  # fmt: skip
 
 
