@@ -3,26 +3,28 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from psycopg import AsyncConnection
 
 from db import batches, migrate
-from db.client_programs import tools_for
-from db.dumps import BackupError, Dump, connected, dump, fill, read_contents, restored_aside
+from db.archives import opened, restored
+from db.dumps import BackupError, connected, dump
 from db.embedded_files import sync_directory
-from db.events import OPENINGS_KEY
 from db.hosts import chosen_address
-from db.statements import load
+from db.moving import WITH_STATE, carry_over, empty, hold_off_openings, own_tables
 from db.table_digests import Digests, difference, digests
 
 __all__ = ["BackupError", "backup", "restore"]
 
-_SQL = load("backup")
-_OWN_TABLES = frozenset({("public", "batches"), ("public", "schema_migrations")})
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What every table holds now, and which other tables the file has, as schema.name, that stay there."""
+
+    held: Digests
+    left_out: tuple[str, ...]
 
 
 async def backup(conninfo: str, file: Path) -> Digests:
@@ -36,8 +38,8 @@ async def backup(conninfo: str, file: Path) -> Digests:
     """
     with _aside(file) as aside:
         held = await dump(conninfo, aside)
-        async with restored_aside(aside) as connection:
-            found = await digests(connection)
+        async with opened(aside) as archive, restored(archive) as proof, connected(proof) as connection:
+            found = await digests(connection, await own_tables(connection, WITH_STATE))
         if what := difference(held, found):
             raise BackupError(
                 f"The backup does not restore to what was dumped: {what}. No file was left.",
@@ -81,58 +83,33 @@ def _exists_already(file: Path) -> BackupError:
     return BackupError(f"{str(file)!r} exists already.", "Name another file; backups are not overwritten.")
 
 
-async def restore(conninfo: str, file: Path) -> Digests:
-    """Fills the database at `conninfo` from `file`, in one transaction; gives what every table holds now.
+async def restore(conninfo: str, file: Path) -> Restored:
+    """Fills the database at `conninfo` with the rows in `file`, in one transaction.
 
-    Only a database without batches is filled, and no week is opened meanwhile. The file is restored into a temporary
-    server first; the transaction commits only if every table then has the same rows here.
+    Only a database without batches is filled, and no week is opened meanwhile. Nothing of the file is run: its rows
+    are loaded into a temporary server's tables, brought to this version, and copied from there with every guard in
+    force. The transaction commits only if every table then has the same rows here. Must be called as the tables' owner.
 
-    Raises BackupError if there are batches, the server is older than the one that was dumped, there is no such file,
-    or it is another program's dump; SchemaError for a backup by a newer version; DatabaseError if the restore fails.
+    Raises BackupError if there are batches, there is no such file, or it is another program's dump; SchemaError for a
+    backup by a newer version; DatabaseError if the restore fails.
     """
-    contents = await _own_contents(file)
-    conninfo = await chosen_address(conninfo)
-    async with restored_aside(file) as aside:
-        migrate.raise_unless_current(await migrate.check(aside), may_be_behind=True)
-        held = await digests(aside)
-    await asyncio.to_thread(migrate.up, conninfo)
-    async with _openings_held_off(conninfo) as connection:
-        if (server := connection.info.server_version // 10000) < contents.server_major:
+    async with opened(file) as archive:
+        if not archive.applied:
             raise BackupError(
-                f"The backup was made by PostgreSQL {contents.server_major}, and the server is older: {server}.",
-                f"Restore it into a server of PostgreSQL {contents.server_major} or newer. To take it to an older one, "
-                "restore it into an embedded database (without DATABASE_URL), then use alpha-monday db move.",
+                f"{str(file)!r} is no backup of alpha-monday's: it lacks its tables.",
+                "Name a file that alpha-monday db backup wrote.",
             )
-        if await batches.has_any(connection):
-            raise BackupError(
-                "The database holds batches already; a backup is restored into an empty one only.",
-                "Point DATABASE_URL or ALPHA_MONDAY_DATA_DIR at an empty database.",
-            )
-        await fill(conninfo, file, held, await tools_for(connection))
-    await asyncio.to_thread(migrate.up, conninfo)
-    return held
-
-
-async def _own_contents(file: Path) -> Dump:
-    if not await asyncio.to_thread(file.is_file):
-        raise BackupError(f"There is no file {str(file)!r}.", "Name a file that alpha-monday db backup wrote.")
-    contents = await read_contents(file)
-    if not contents.tables >= _OWN_TABLES:
-        raise BackupError(
-            f"{str(file)!r} is no backup of alpha-monday's: it lacks its tables.",
-            "Name a file that alpha-monday db backup wrote.",
-        )
-    return contents
-
-
-@asynccontextmanager
-async def _openings_held_off(conninfo: str) -> AsyncIterator[AsyncConnection[Any]]:
-    """A connection that keeps every other process from opening weeks for as long as it lives."""
-    async with connected(conninfo) as connection:
-        # Autocommit, so that beside this lock none is held that the clearing of the tables would wait for.
-        await connection.set_autocommit(True)
-        # Lost with its machine or the network, it is given up within half a minute. A process that is suspended keeps
-        # it: once thawed it goes on to clear the tables, which must hold no batch that was opened meanwhile.
-        await connection.execute(_SQL["hold_on"])
-        await connection.execute(_SQL["hold_off_openings"], {"key": OPENINGS_KEY})
-        yield connection
+        async with restored(archive) as aside:
+            await asyncio.to_thread(migrate.up, aside)
+            conninfo = await chosen_address(conninfo)
+            await asyncio.to_thread(migrate.up, conninfo)
+            async with connected(aside) as source, connected(conninfo) as target:
+                await hold_off_openings(target)
+                if await batches.has_any(target):
+                    raise BackupError(
+                        "The database holds batches already; a backup is restored into an empty one only.",
+                        "Point DATABASE_URL or ALPHA_MONDAY_DATA_DIR at an empty database.",
+                    )
+                await empty(target, WITH_STATE)
+                held = await carry_over(source, target, WITH_STATE)
+    return Restored(held, archive.left_out)

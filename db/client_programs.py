@@ -15,7 +15,8 @@ from psycopg.pq import Conninfo
 
 from db.driver_errors import translate
 from db.embedded import client_tools
-from db.embedded_programs import usual_places
+from db.embedded_programs import server_tools, usual_places
+from db.embedded_user import NO_CLUSTER, ServerUser
 from db.errors import DatabaseError
 from db.libpq_environment import CHANGE_RESULTS
 from db.sessions import session_address
@@ -58,14 +59,28 @@ async def run_client(
 
     Raises DatabaseError with what it complained of and `remedy`. A program whose waiter is cancelled is killed.
     """
-    process = await asyncio.create_subprocess_exec(
-        (tools or client_tools()) / program,
-        *arguments,
-        env=client_environment(conninfo),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+    command = [(tools or client_tools()) / program, *arguments]
+    return await _run(command, remedy, env=client_environment(conninfo), stdin=subprocess.DEVNULL)
+
+
+async def run_confined(
+    program: str, arguments: Sequence[str], remedy: str, *, stdin: int, stdout: int = subprocess.PIPE
+) -> str:
+    """`run_client` for what reads a file from outside: as the server's user, never root, and without our secrets.
+
+    It has the descriptor `stdin`, and writes to `stdout` where that is given. Raises EmbeddedServerError too.
+    """
+    user = await asyncio.to_thread(ServerUser.of, NO_CLUSTER)
+    tools = await asyncio.to_thread(server_tools, user)
+    options = {"user": user.uid, "group": user.gid, "extra_groups": []} if user.is_another else {}
+    return await _run(
+        [tools / program, *arguments], remedy, env={b"LC_ALL": b"C"}, stdin=stdin, stdout=stdout, cwd="/", **options
     )
+
+
+async def _run(command: Sequence[str | Path], remedy: str, *, stdout: int = subprocess.PIPE, **options: Any) -> str:
+    program = Path(command[0]).name
+    process = await asyncio.create_subprocess_exec(*command, stdout=stdout, stderr=subprocess.PIPE, **options)
     try:
         with shown_wait(f"{program}, for at most {_WITHIN_S / 60:.0f} min"):
             printed, complaint = await asyncio.wait_for(process.communicate(), _WITHIN_S)
@@ -83,7 +98,7 @@ async def run_client(
             " ".join(complaint.decode(errors="replace").split())[:500] or f"it ended with status {process.returncode}"
         )
         raise DatabaseError(f"{program} failed: {sentence(said)}", remedy)
-    return printed.decode(errors="replace")
+    return (printed or b"").decode(errors="replace")
 
 
 async def client_major(tools: Path | None = None) -> int:

@@ -1,10 +1,7 @@
-"""PostgreSQL's dumps: written from one snapshot, told what they are, and read back as a script that checks itself."""
+"""PostgreSQL's dumps, written from one snapshot; and the connections of the commands that carry whole databases."""
 
-import re
-import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,30 +9,23 @@ from typing import Any
 from psycopg import AsyncConnection, ConnectionInfo, IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from db import sessions
-from db.blocking import in_thread, to_its_end
+from db import migrate, sessions
 from db.client_programs import client_major, run_client, tools_for
 from db.driver_errors import translated
 from db.embedded import client_tools
-from db.errors import DatabaseError, EmbeddedServerError
+from db.errors import DatabaseError
 from db.hosts import chosen_address
-from db.scratch import scratch_server
-from db.table_digests import Digests, Table, TableDigest, digests, requirements
+from db.moving import WITH_STATE, own_tables
+from db.table_digests import Digests, digests, tables
 from db.waiting import shown_wait
 
-# What belongs to a server and not to the data stays there; extensions might be wanting where the file is read.
+# What belongs to a server and not to the data stays there; extensions might be wanting where the file is read. Large
+# objects are none of ours: anybody who may connect can make one that nobody else may read.
 _DATA_ALONE = (
     "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions",
-    "--no-security-labels",
+    "--no-security-labels", "--no-blobs", "--encoding=UTF8",
 )  # fmt: skip
 _NO_EXTENSIONS = ("--exclude-extension=*",)  # which programs before 17 do not know
-# No row can look like these lines: in the script every row begins with an id or a name.
-_UNKNOWN_TO_OLD_SERVERS = b"SET transaction_timeout = 0;\n"
-# A server's own mark on a column, from the security releases of November 2026 (15.20) on; older servers refuse it.
-COLUMN_MARK = re.compile(rb"ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);\n")
-_TABLE = re.compile(r"^\d+; \d+ \d+ TABLE (?!DATA |ATTACH )(\S+) (\S+) ", re.MULTILINE | re.ASCII)
-_DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE | re.ASCII)
-_NOTHING_RESTORED = "Nothing was restored. Check that the file is a backup by alpha-monday"
 
 
 class BackupError(DatabaseError):
@@ -44,16 +34,8 @@ class BackupError(DatabaseError):
     code = "backup"
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
-    """What a dump says of itself: the major version of the server it came from, and its tables as (schema, name)."""
-
-    server_major: int
-    tables: frozenset[tuple[str, str]]
-
-
-async def dump(conninfo: str, file: Path) -> dict[Table, TableDigest]:
-    """Writes the database at `conninfo` to `file`; gives the digest of every table as of the dump's own snapshot.
+async def dump(conninfo: str, file: Path) -> Digests:
+    """Writes the database at `conninfo` to `file`; gives what our tables held as of the dump's own snapshot.
 
     Raises BackupError for a server that is newer than the programs here, DatabaseRefusedError for a table that the
     user may not read, DatabaseError if the dump fails.
@@ -66,7 +48,10 @@ async def dump(conninfo: str, file: Path) -> dict[Table, TableDigest]:
         async with connection.transaction():
             cursor = await connection.execute("select pg_export_snapshot()")
             [[snapshot]] = await cursor.fetchall()
-            found = await digests(connection)
+            if not (await migrate.check(connection)).applied:
+                raise BackupError("The database holds no tables of alpha-monday's.", "Check DATABASE_URL.")
+            await tables(connection)  # each of which the user has to read
+            found = await digests(connection, await own_tables(connection, WITH_STATE))
 
             async def run_at(address: str) -> None:
                 await run_client(
@@ -143,56 +128,6 @@ async def _writer_major(tools: Path, server: int) -> int:
     return ours
 
 
-async def read_contents(file: Path) -> Dump:
-    """What the dump in `file` says of itself. Raises DatabaseError where it is none."""
-    listed = await run_client("pg_restore", ["--list", file], "", f"{_NOTHING_RESTORED}.")
-    version = _DUMPED_FROM.search(listed)
-    return Dump(int(version[1]) if version else 0, frozenset(_TABLE.findall(listed)))
-
-
-async def fill(conninfo: str, file: Path, expected: Digests | None = None, tools: Path | None = None) -> None:
-    """Replaces the tables at `conninfo` by those in the dump `file`, in one transaction of psql of `tools`.
-
-    The transaction commits only if every table's rows are those of `expected`. Raises DatabaseError, with nothing
-    changed, if they are not or anything else fails.
-    """
-    with _temporary_directory() as private:
-        script = await _script_of(file, private, expected)
-        await run_client(
-            "psql",
-            ["--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1",
-             "--set=VERBOSITY=verbose", "--output=/dev/null", f"--file={script}"],
-            conninfo,
-            f"{_NOTHING_RESTORED} and that the user may create tables.",
-            tools,
-        )  # fmt: skip
-
-
-@asynccontextmanager
-async def restored_aside(file: Path) -> AsyncIterator[AsyncConnection[Any]]:
-    """A connection, in a transaction, to an empty database that the dump `file` was restored into.
-
-    The server is a temporary one and goes with the connection. Raises BackupError where it cannot be had,
-    DatabaseError if the restore fails.
-    """
-    try:
-        async with in_thread(scratch_server()) as server:
-            # A dump is a program, and a superuser's could run others on this machine.
-            async with connected(server.conninfo("postgres")) as connection:
-                await connection.set_autocommit(True)
-                await connection.execute("create role restorer login")
-                await connection.execute("create database restored owner restorer")
-            conninfo = make_conninfo(server.conninfo("restored"), user="restorer")
-            await fill(conninfo, file)
-            async with connected(conninfo) as connection, connection.transaction():
-                yield connection
-    except EmbeddedServerError as exc:
-        raise BackupError(
-            f"The backup cannot be proved: the temporary PostgreSQL for it fails: {exc.message}",
-            "Make room in the directory for temporary files, or set TMPDIR to another one.",
-        ) from exc
-
-
 @asynccontextmanager
 async def connected(conninfo: str) -> AsyncIterator[AsyncConnection[Any]]:
     """A connection of these commands' own, its errors translated; its first statement begins a transaction."""
@@ -210,47 +145,3 @@ def _same_server(conninfo: str, info: ConnectionInfo) -> str:
     """`conninfo`, of several hosts only the one that a connection has reached: a snapshot is known there alone."""
     address = info.hostaddr if conninfo_to_dict(conninfo).get("hostaddr") else None
     return make_conninfo(conninfo, host=info.host, hostaddr=address, port=info.port, load_balance_hosts="disable")
-
-
-async def _script_of(file: Path, directory: Path, expected: Digests | None) -> Path:
-    """The dump as SQL in a file of `directory`, without the setting that servers before 17 do not know."""
-    whole, fitting = directory / "whole.sql", directory / "fitting.sql"
-    await run_client(
-        "pg_restore",
-        ["--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={whole}", file],
-        "",
-        f"{_NOTHING_RESTORED}, and that there is room for it in the directory for temporary files (TMPDIR).",
-    )
-    end = requirements(expected, "the backup") if expected is not None else ()
-    with _told_of_temporary_files():
-        await to_its_end(_fit, whole, fitting, end)
-    return fitting
-
-
-@contextmanager
-def _temporary_directory() -> Iterator[Path]:
-    """A private directory, gone afterwards."""
-    with ExitStack() as stack:
-        with _told_of_temporary_files():
-            private = stack.enter_context(tempfile.TemporaryDirectory(prefix="alpha-monday-"))
-        yield Path(private)
-
-
-@contextmanager
-def _told_of_temporary_files() -> Iterator[None]:
-    """Turns what the system refuses under TMPDIR into an operator's error that names it."""
-    try:
-        yield
-    except OSError as exc:
-        raise BackupError(
-            f"Temporary files cannot be written in {tempfile.tempdir or 'any directory for them'}: {exc}.",
-            "Make room there, or set TMPDIR to another directory.",
-        ) from exc
-
-
-def _fit(whole: Path, fitting: Path, end: Iterable[str]) -> None:
-    with whole.open("rb") as lines, fitting.open("wb") as kept:
-        kept.writelines(f"{statement}\n".encode() for statement in sessions.begin_script())
-        kept.writelines(line for line in lines if line != _UNKNOWN_TO_OLD_SERVERS and not COLUMN_MARK.fullmatch(line))
-        kept.writelines(f"{statement}\n".encode() for statement in end)
-    whole.unlink()

@@ -1,24 +1,25 @@
-"""Carrying the embedded cluster across a major version of PostgreSQL, by a dump from one server into the next."""
+"""Carrying the embedded cluster across a major version of PostgreSQL, row by row from one server to the next."""
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from db import migrate
 from db.blocking import in_thread, to_its_end
-from db.database_creation import connect_or_create
 from db.driver_errors import translated
-from db.dumps import connected, dump, fill
+from db.dumps import connected
 from db.embedded import conninfo_of
 from db.embedded_cluster import Cluster
 from db.embedded_files import explained, locked, make_directory, settled_path, sync_directory, try_lock
 from db.embedded_programs import find_programs, program_major, server_tools
 from db.embedded_user import ServerUser
 from db.errors import EmbeddedServerError
+from db.moving import WITH_STATE, carry_over, own_tables
+from db.table_digests import tables as all_tables
 
 _DATABASES = "select datname::text from pg_database where datallowconn and not datistemplate order by 1"
 
@@ -27,7 +28,7 @@ _DATABASES = "select datname::text from pg_database where datallowconn and not d
 class Upgraded:
     """What became of a cluster: which majors it came from and went to, and where the old one is kept.
 
-    `tables` and `rows` were carried and compared; the databases `left` were not ours, and stay in the old one.
+    `tables` and `rows` were carried and compared; the databases and tables `left` are not ours: the old one has them.
     """
 
     old_major: int
@@ -78,7 +79,7 @@ async def upgrade(
     it stays in its place. Cancelled while the two change places, it brings that to its end first, and `kept_clusters`
     tells where the old one is. `old_programs` is where the old major's programs are, `otherwise` what else can be done
     where there are none. Raises EmbeddedServerError if the cluster is in use, newer than the installed version or its
-    programs are missing, DatabaseError if a dump or a comparison fails.
+    programs are missing, SchemaError for tables of a newer version, DatabaseError if a copy or its comparison fails.
     """
     async with in_thread(_both(directory, old_programs, otherwise)) as servers:
         if servers is None:
@@ -87,17 +88,23 @@ async def upgrade(
         async with connected(conninfo_of(servers.old_sockets, "postgres")) as connection:
             cursor = await connection.execute(_DATABASES)
             found = [name for (name,) in await cursor.fetchall()]
-        with tempfile.TemporaryDirectory(prefix="dumps-", dir=servers.new.directory) as private:
-            for name in (name for name in databases if name in found):
-                file, new = Path(private, name), conninfo_of(servers.new_sockets, name)
-                held = await dump(conninfo_of(servers.old_sockets, name), file)
-                with translated():
-                    await to_its_end(_create, new)
-                await fill(new, file, held)
-                tables, rows = tables + len(held), rows + sum(table.rows for table in held.values())
+        left = [name for name in found if name not in {*databases, "postgres"}]
+        for name in (name for name in databases if name in found):
+            old, new = (conninfo_of(sockets, name) for sockets in (servers.old_sockets, servers.new_sockets))
+            async with connected(old) as source:
+                status = await migrate.check(source)
+                migrate.raise_unless_current(status, may_be_behind=True)
+                ours = await own_tables(source, (*WITH_STATE, *migrate.TABLES))
+                left += [f"{name}.{table}" for table in await all_tables(source) if table not in ours]
+                await source.rollback()  # no transaction stays idle while the tables are made
+                await to_its_end(migrate.up_to, new, dict.fromkeys(status.applied))
+                names = [table.name for table in ours if table.name in WITH_STATE]
+                async with connected(new) as target:
+                    with translated():
+                        held = await carry_over(source, target, names) if names else {}
+            tables, rows = tables + len(held), rows + sum(table.rows for table in held.values())
         kept = await to_its_end(servers.swap, on)
-    left = tuple(name for name in found if name not in {*databases, "postgres"})
-    return Upgraded(servers.old_major, servers.new_major, kept, tables, rows, left)
+    return Upgraded(servers.old_major, servers.new_major, kept, tables, rows, tuple(left))
 
 
 def kept_clusters(directory: Path) -> list[Path]:
@@ -105,10 +112,6 @@ def kept_clusters(directory: Path) -> list[Path]:
     directory = settled_path(directory)
     with explained(directory):
         return Cluster(directory).kept()
-
-
-def _create(conninfo: str) -> None:
-    connect_or_create(conninfo).close()
 
 
 @contextmanager

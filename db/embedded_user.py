@@ -11,6 +11,7 @@ from pathlib import Path
 
 from db.errors import EmbeddedServerError
 
+NO_CLUSTER = Path("/nonexistent")
 SET_DATA_DIR = "set ALPHA_MONDAY_DATA_DIR to a directory"
 _ACCOUNTS = ("postgres", "alpha-monday")
 _SYSTEM_PATH = f"{os.defpath}:/usr/sbin:/sbin"

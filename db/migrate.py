@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from db.waiting import bounded
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _FILE_NAME = re.compile(r"(?P<version>[0-9]{14})_(?P<name>[a-z0-9_]+)\.sql", re.ASCII)
+TABLES = ("schema_migrations", "migration_checksums")
 _REINSTALL = "Reinstall alpha-monday, so that its migrations are those that were shipped."
 
 # Whether each table is there, and whether the first one is as dbmate makes it.
@@ -175,6 +178,24 @@ def up(conninfo: str, directory: Path = MIGRATIONS) -> list[Migration]:
         if before.pending or None in applied.values():
             _record_checksums(connection, migrations)
     return [migration for migration in migrations if migration.path.name in done]
+
+
+def up_to(conninfo: str, applied: Mapping[str, str | None]) -> None:
+    """`up` with no migration but those `applied` elsewhere, given with their checksums where those were kept.
+
+    Raises SchemaError too for migrations that are not those of this version, and OSError for temporary files.
+    """
+    before = _compare(shipped(), applied, has_other_form=False)
+    raise_unless_current(before, may_be_behind=True)
+    with tempfile.TemporaryDirectory(prefix="alpha-monday-") as directory:
+        for migration in shipped():
+            if migration.version in applied:
+                shutil.copy(migration.path, directory)
+        if before.applied:
+            up(conninfo, Path(directory))
+        else:
+            with translated():
+                connect_or_create(conninfo).close()
 
 
 def down(conninfo: str, directory: Path = MIGRATIONS) -> Migration | None:

@@ -4,6 +4,7 @@ Rows travel by COPY with every guard in force, so that no right beyond a writer'
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any, LiteralString, cast
 from urllib.parse import quote, urlencode
 
@@ -14,10 +15,12 @@ from db import events
 from db.address import parse_conninfo, passwords_of
 from db.errors import DatabaseError
 from db.statements import load
-from db.table_digests import Table, TableDigest, difference, digest_of, fix_text
+from db.table_digests import Digests, Table, difference, digests, fix_text
 
-# Those that hold data, parents first; who schedules and when they last ticked is not of the database that they leave.
+# Those that hold the record, parents first.
 TABLES = ("batches", "picks", "checkpoints", "pick_checkpoint_metrics", "events", "waiting_days")
+# With who schedules and when they last ticked, which belongs to a database and not to the one that it moves to.
+WITH_STATE = (*TABLES, "scheduler_state")
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*", re.ASCII)
 _SQL = load("moving")
 _TEXT: dict[str, LiteralString] = {name: cast("Any", body.decode()) for name, body in _SQL.items()}
@@ -46,53 +49,77 @@ def address_without_secrets(url: str) -> str:
     return f"postgresql://{user}{'@' if user else ''}{host}/{database}{'?' if query else ''}{query}"
 
 
-async def carry_over(source: AsyncConnection[Any], target: AsyncConnection[Any]) -> dict[Table, TableDigest]:
-    """Copies every row of `source` to `target`, and gives what each table of `source` held.
+async def carry_over(
+    source: AsyncConnection[Any], target: AsyncConnection[Any], names: Sequence[str] = TABLES
+) -> Digests:
+    """Copies every row of the tables `names` of `source` to `target`, and gives what each of them held.
 
-    Both are in a transaction of the caller's; nobody writes to the source until its own ends. Raises MoveError if the
-    target holds rows, or if any table differs afterwards: then the caller must not commit. Raises psycopg.Error.
+    Both are in a transaction of the caller's; nobody writes to the source until its own ends. Raises MoveError if one
+    of the tables in `target` holds rows, or if any differs afterwards: then the caller must not commit. Raises
+    psycopg.Error.
     """
-    from_, to = [await _places(connection) for connection in (source, target)]
+    from_, to = [await own_tables(connection, names) for connection in (source, target)]
     for connection in (source, target):
-        await connection.execute(_SQL["wait_briefly"])
-        await events.serialise_openings(connection)
-    tables = sql.SQL(", ").join(from_[name].identifier for name in TABLES)
+        await hold_off_openings(connection)
+    tables = sql.SQL(", ").join(table.identifier for table in from_)
     await source.execute(_TEMPLATES["hold_still"].format(tables=tables))
-    await refuse_rows(target)
+    await _refuse_rows(target, to)
     for connection in (source, target):
         await fix_text(connection)
-    for name in TABLES:
-        await _copy(source, from_[name], target, to[name], "_batches" if name == "batches" else "")
-    cursor = await source.execute(_TEMPLATES["endings"].format(table=from_["batches"].identifier))
+    for giving, taking in zip(from_, to, strict=True):
+        await _copy(source, giving, target, taking, "_batches" if giving.name == "batches" else "")
+    cursor = await source.execute(_TEMPLATES["endings"].format(table=from_[names.index("batches")].identifier))
     for status, ids in await cursor.fetchall():
-        end = _TEMPLATES["end"].format(table=to["batches"].identifier)
+        end = _TEMPLATES["end"].format(table=to[names.index("batches")].identifier)
         await target.execute(end, {"status": status, "ids": ids})
-    held = {Table("public", name): await digest_of(source, from_[name]) for name in TABLES}
-    found = {Table("public", name): await digest_of(target, to[name]) for name in TABLES}
-    if what := difference(held, found):
+    held = await digests(source, from_)
+    if what := difference(held, await digests(target, to)):
         raise MoveError(
-            f"What arrived is not what was sent: {what}. Nothing was moved.", "Try again; report it if it stays so."
+            f"What arrived is not what was sent: {what}. Nothing was kept.", "Try again; report it if it stays so."
         )
     await events.notify(target, [])
     return held
 
 
+async def hold_off_openings(connection: AsyncConnection[Any]) -> None:
+    """Lets nobody open a week until the transaction ends; waits at most 10 s for somebody who does."""
+    await connection.execute(_SQL["wait_briefly"])
+    await events.serialise_openings(connection)
+
+
 async def refuse_rows(target: AsyncConnection[Any]) -> None:
-    """Raises MoveError, naming the table, unless every table of `target` is empty."""
-    for name, table in (await _places(target)).items():
+    """Raises MoveError, naming the table, unless every table of the record is empty in `target`."""
+    await _refuse_rows(target, await own_tables(target, TABLES))
+
+
+async def empty(target: AsyncConnection[Any], names: Sequence[str]) -> None:
+    """Removes every row of the tables `names`, whose guards are off meanwhile, within a transaction of their owner's.
+
+    The caller knows that there is no batch. Raises psycopg.errors.InsufficientPrivilege for anybody but the owner.
+    """
+    tables = [table.identifier for table in await own_tables(target, names)]
+    for table in tables:
+        await target.execute(_TEMPLATES["guards_off"].format(table=table))
+    await target.execute(_TEMPLATES["empty"].format(tables=sql.SQL(", ").join(tables)))
+    for table in tables:
+        await target.execute(_TEMPLATES["guards_on"].format(table=table))
+
+
+async def own_tables(connection: AsyncConnection[Any], names: Sequence[str]) -> list[Table]:
+    """The tables `names` where this user's search path finds them, without those that are missing."""
+    cursor = await connection.execute(_SQL["place"], {"names": list(names)})
+    return [Table(schema, name) for schema, name in await cursor.fetchall()]
+
+
+async def _refuse_rows(target: AsyncConnection[Any], tables: Iterable[Table]) -> None:
+    for table in tables:
         cursor = await target.execute(_TEMPLATES["has_rows"].format(table=table.identifier))
         [[has_rows]] = await cursor.fetchall()
         if has_rows:
             raise MoveError(
-                f"The database to move to holds {name} already.", "Name an empty database; it is made if it is missing."
+                f"The database to move to holds {table} already.",
+                "Name an empty database; it is made if it is missing.",
             )
-
-
-async def _places(connection: AsyncConnection[Any]) -> dict[str, Table]:
-    """The tables by their names alone."""
-    cursor = await connection.execute(_SQL["place"])
-    [[schema]] = await cursor.fetchall()
-    return {name: Table(schema, name) for name in TABLES}
 
 
 async def _copy(source: AsyncConnection[Any], from_: Table, target: AsyncConnection[Any], to: Table, form: str) -> None:

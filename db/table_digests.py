@@ -17,7 +17,7 @@ from db.statements import load
 
 _SQL = load("table_digests")
 _TEXT: dict[str, LiteralString] = {name: cast("Any", body.decode()) for name, body in _SQL.items()}
-_DIGEST, _REQUIRE = sql.SQL(_TEXT["digest"]), sql.SQL(_TEXT["require"])
+_DIGEST = sql.SQL(_TEXT["digest"])
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,7 +49,7 @@ class _Found(Table):
     is_readable: bool
 
 
-Digests = Mapping[Table, TableDigest]
+Digests = Mapping[str, TableDigest]  # by the tables' names
 _found_row = record_row(_Found)
 _digest_row = record_row(TableDigest)
 
@@ -59,12 +59,11 @@ async def fix_text(connection: AsyncConnection[Any]) -> None:
     await connection.execute(_SQL["fix_text"])
 
 
-async def digests(connection: AsyncConnection[Any]) -> dict[Table, TableDigest]:
-    """Every table's digest, as the transaction that `connection` is in sees it.
+async def tables(connection: AsyncConnection[Any]) -> list[Table]:
+    """Every table that holds rows of its own, those of extensions left out.
 
-    Raises DatabaseRefusedError naming the first table that the user may not read.
+    Raises DatabaseRefusedError naming the first one that the user may not read.
     """
-    await fix_text(connection)
     async with connection.cursor(row_factory=_found_row) as cursor:
         await cursor.execute(_SQL["tables"])
         found = await cursor.fetchall()
@@ -76,8 +75,13 @@ async def digests(connection: AsyncConnection[Any]) -> dict[Table, TableDigest]:
                 f"Connect as its owner, or have the owner grant it: grant select on table "
                 f"{table.identifier.as_string(connection)} to {user}",
             )
-    tables = [Table(table.schema, table.name) for table in found]
-    return {table: await digest_of(connection, table) for table in tables}
+    return [Table(table.schema, table.name) for table in found]
+
+
+async def digests(connection: AsyncConnection[Any], tables: Iterable[Table]) -> dict[str, TableDigest]:
+    """The digest of each of `tables`, as the transaction that `connection` is in sees them."""
+    await fix_text(connection)
+    return {table.name: await digest_of(connection, table) for table in tables}
 
 
 async def digest_of(connection: AsyncConnection[Any], table: Table) -> TableDigest:
@@ -100,17 +104,3 @@ def difference(expected: Digests, found: Digests) -> str | None:
             return f"the table {table} has {theirs.rows:,} rows instead of {ours.rows:,}"
         return f"the {ours.rows:,} rows of the table {table} are not the same"
     return None
-
-
-def requirements(expected: Digests, where: str) -> Iterable[str]:
-    """Statements for the end of a transaction: it fails, naming the table, unless its database holds `expected`."""
-    yield _SQL["fix_text"].decode()
-    for table, wanted in expected.items():
-        body = _REQUIRE.format(
-            digest_of_table=_DIGEST.format(table=table.identifier),
-            rows=wanted.rows,
-            digest=wanted.digest,
-            complaint=f"the rows of the table {table} are not those of {where}",
-        )
-        # A literal, because a table's name may hold any dollar quote.
-        yield f"do {sql.Literal(body.as_string()).as_string()};"

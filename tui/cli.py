@@ -198,7 +198,7 @@ def build_parser() -> Parser:
     add("psql", "PostgreSQL's own shell on the database", actions)
     for name, summary in (
         ("backup", "writes everything to a file, and proves that it restores"),
-        ("restore", "fills an empty database from a file"),
+        ("restore", "fills an empty database with the rows in a file; runs nothing of the file, but believes its rows"),
     ):
         add(name, summary, actions).add_argument("file", type=Path, metavar="FILE")
     add("move", "takes the embedded database to a server, whole, and pauses it here", actions).add_argument(

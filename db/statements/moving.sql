@@ -1,13 +1,14 @@
 -- name: place
--- The schema in which this user's search path finds the tables.
-select nspname::text
-from pg_class
+-- Where this user's search path finds tables, in the order of their names here.
+select nspname::text, given.name
+from unnest(%(names)s::text[]) with ordinality as given (name, place)
+join pg_class on pg_class.oid = to_regclass(quote_ident(given.name))
 join pg_namespace on pg_namespace.oid = relnamespace
-where pg_class.oid = to_regclass('batches');
+order by given.place;
 
 -- name: wait_briefly
 -- Bounds, until the transaction ends, how long a lock is waited for.
-select set_config('lock_timeout', '30s', true);
+select set_config('lock_timeout', '10s', true);
 
 -- name: hold_still
 -- Lets nobody write to the tables until the transaction ends; reading goes on.
@@ -40,3 +41,15 @@ select status, array_agg(id) as ids from {table} where status <> 'active' group 
 -- name: end
 -- Ends batches as they had ended.
 update {table} set status = %(status)s where id = any(%(ids)s)
+
+-- name: guards_off
+-- Lets the owner empty a table.
+alter table {table} disable trigger user
+
+-- name: guards_on
+-- Sets the guards of a table again.
+alter table {table} enable trigger user
+
+-- name: empty
+-- Removes every row of tables that refer to nothing but each other.
+truncate {tables}

@@ -22,11 +22,3 @@ order by 1, 2;
 select count(*) as rows,
        encode(sha256(coalesce(string_agg(row_digest, ''::bytea order by row_digest), ''::bytea)), 'hex') as digest
 from (select sha256(convert_to("the whole row"::text, 'UTF8')) as row_digest from only {table} as "the whole row") hashed
-
--- name: require
--- Fails, and with it the transaction, unless a table holds the rows that a digest was made of.
-begin
-    if not exists (select from ({digest_of_table}) found where found.rows = {rows} and found.digest = {digest}) then
-        raise exception using errcode = 'data_exception', message = {complaint};
-    end if;
-end

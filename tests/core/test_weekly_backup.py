@@ -22,13 +22,12 @@ from core import weekly_backup
 from core.services import DATABASE, DEMO_DATABASE, Services
 from core.settings import Settings
 from core.weekly_backup import BACKUP_FACT, KEPT, WeeklyBackup, backup_directory, kept_backups, last_backup
-from db import dumps, leadership
+from db import leadership
 from db.backup import BackupError, backup, restore
-from db.client_programs import run_client
 from db.database import Database
 from db.embedded import EmbeddedServer
 from db.embedded_files import try_lock
-from db.errors import AlphaMondayError, DatabaseUnavailableError
+from db.errors import AlphaMondayError, DatabaseError, DatabaseUnavailableError
 from db.leadership import facts
 from db.records import SchedulerFact
 from tests.core.world import CALENDAR, RULES
@@ -242,21 +241,22 @@ async def test_one_that_was_written_but_could_not_be_noted_is_told_and_noted_lat
     assert await noted(services) == weekly_backup.BackupView(NOON, written.name, "")
 
 
+@pytest.mark.parametrize("full_at", [1, 2], ids=["the copy that is read", "the rows that come out of it"])
 async def test_temporary_files_without_room_are_told_as_such(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch, full_at: int
 ) -> None:
     """By the name of their directory, and not of that of the backups."""
+    made = 0
 
-    async def filling(program: str, arguments: Any, *rest: Any) -> str:
-        printed = await run_client(program, arguments, *rest)
-        for script in [Path(str(each).removeprefix("--file=")) for each in arguments if "whole.sql" in str(each)]:
-            script.with_name("fitting.sql").symlink_to("/dev/full")
-        return printed
+    def filling(**given: Any) -> Any:
+        nonlocal made
+        made += 1
+        return Path("/dev/full").open("r+b", buffering=0) if made == full_at else temporary_file(**given)
 
-    monkeypatch.setattr(dumps, "run_client", filling)
-    with pytest.raises(BackupError, match="No space left") as caught:
+    temporary_file = tempfile.TemporaryFile
+    monkeypatch.setattr("db.archives.tempfile.TemporaryFile", filling)
+    with pytest.raises(DatabaseError, match="No space left") as caught:
         await WeeklyBackup(services).run_if_due()
-    assert tempfile.gettempdir() in caught.value.message
     assert "TMPDIR" in caught.value.remedy
     assert str(backup_directory(services.settings.data_dir)) not in caught.value.message
 

@@ -74,11 +74,15 @@ def refused(
 
 
 def every_row(conninfo: str) -> dict[str, list[Any]]:
-    """Every table of the database, found in its catalogue, with all its rows as text."""
+    """Every table of the database, found in its catalogue, with all its rows as text.
+
+    But for when each migration was applied, which is of a database and not of what it holds.
+    """
     with psycopg.connect(conninfo) as connection:
         tables = connection.execute(
             "select relname::text from pg_class "
-            "where relkind = 'r' and relnamespace = 'public'::regnamespace order by 1"
+            "where relkind = 'r' and relnamespace = 'public'::regnamespace and relname <> 'migration_checksums' "
+            "order by 1"
         ).fetchall()
         return {
             name: connection.execute(

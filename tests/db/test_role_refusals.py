@@ -5,10 +5,12 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 
 from tests.db.role_users import APPEND_ONLY, EVERYBODY, KEPT, MUTABLE, TABLES, Users, execute, rights
 from tests.db.rows import insert, insert_parents
 
+MISSING_RIGHT, NOT_IN_A_TRANSACTION = b"42501", b"25001"
 FORBIDDEN = (
     *(f"{verb} {table}" for table in (*APPEND_ONLY, *KEPT) for verb in ("delete from", "truncate")),
     *(f"truncate {table}" for table in MUTABLE),
@@ -45,6 +47,14 @@ FORBIDDEN = (
     "create database another",
     "copy events to program 'true'",
     "copy events from '/etc/passwd'",
+    "copy events to '/tmp/events'",
+    "select lo_import('/etc/passwd')",
+    "select lo_export(1, '/tmp/exported')",
+    "create or replace trigger events_are_append_only before insert on events execute function guard_append_only()",
+    "create rule silent as on insert to events do instead nothing",
+    "create function pg_temp.ours() returns integer language sql as 'select 1'",
+    "alter table events owner to current_user",
+    "set role postgres",
     "alter system set fsync = off",
     "select pg_reload_conf()",
     "select pg_read_file('/etc/passwd')",
@@ -76,6 +86,20 @@ def not_refused(conninfo: str, statements: tuple[str, ...]) -> list[str]:
     return found
 
 
+def not_refused_behind_an_abort(conninfo: str, statements: tuple[str, ...]) -> list[str]:
+    """The statements that were not refused, sent in one string with the end of a transaction that was aborted."""
+    found = []
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for statement in statements:
+            connection.pgconn.exec_(b"begin; select 1 / 0")
+            assert connection.pgconn.transaction_status == TransactionStatus.INERROR
+            result = connection.pgconn.exec_(f"rollback; begin; {statement}; commit".encode())
+            if result.error_field(DiagnosticField.SQLSTATE) not in (MISSING_RIGHT, NOT_IN_A_TRANSACTION):
+                found.append(f"{statement}: {ExecStatus(result.status).name} {result.error_message.decode()}")
+            connection.pgconn.exec_(b"rollback")
+    return found
+
+
 @pytest.fixture
 def written(users: Users) -> Users:
     """The database with a row in every table; the rows are the writer's own."""
@@ -102,6 +126,7 @@ def test_the_writer_is_refused_everything_else(written: Users) -> None:
     before = rows_of(written.superuser)
     assert all(before.values())
     assert not_refused(written.writer, FORBIDDEN) == []
+    assert not_refused_behind_an_abort(written.writer, FORBIDDEN) == []
     for table in TABLES:  # which is answered with a warning
         execute(written.writer, f"grant select, insert on {table} to public")
     assert rows_of(written.superuser) == before
@@ -111,5 +136,6 @@ def test_the_writer_is_refused_everything_else(written: Users) -> None:
 def test_the_reader_is_refused_every_write(written: Users) -> None:
     before = rows_of(written.superuser)
     assert not_refused(written.reader, (*FORBIDDEN, *READERS_FORBIDDEN)) == []
+    assert not_refused_behind_an_abort(written.reader, (*FORBIDDEN, *READERS_FORBIDDEN)) == []
     assert rows_of(written.superuser) == before
     assert rows_of(written.reader) == before

@@ -26,6 +26,7 @@ from db.hosts import chosen_address
 from db.moving import address_without_secrets
 from db.roles import roles_sql
 from db.table_digests import Digests
+from tui.literal import clean
 from tui.output import print_error, print_json, print_line, print_table
 from tui.shell.signals import interrupts_left_to_a_child
 
@@ -125,8 +126,11 @@ async def backup(args: argparse.Namespace, loaded: LoadedSettings) -> int:
 async def restore(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Fills an empty database from a file."""
     async with open_address(loaded.settings, Access.WRITE) as conninfo:
-        held = await read_backup(conninfo, args.file)
-    _tell(args, "Restored from", held)
+        restored = await read_backup(conninfo, args.file)
+    _tell(args, "Restored from", restored.held)
+    if restored.left_out and not args.json:
+        left_out = ", ".join(clean(name, limit=130) for name in restored.left_out[:20])
+        print_line(f"Not alpha-monday's, and in the file only: {left_out}.")
     return 0
 
 
