@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
-from curl_cffi import CurlOpt
-from curl_cffi._wrapper import ffi, lib
+from curl_cffi import CurlOpt, ffi, lib
 from curl_cffi.requests import Response, Session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
