@@ -1,7 +1,9 @@
 """Settings that somebody else wrote: no key goes where they lead, and nothing that they name is stored."""
 
 import os
+import resource
 import socketserver
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -315,6 +317,14 @@ def test_root_s_files_are_a_user_s_too(reachable_directory: Path, monkeypatch: p
                     load_settings(env_file=file)
         finally:
             os.seteuid(0)
+
+
+def test_programs_that_are_started_dump_no_core_either(alpha_monday: CommandLine) -> None:
+    _, highest = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, ((resource.RLIM_INFINITY,) * 2) if os.geteuid() == 0 else (highest,) * 2)
+    assert alpha_monday("config").code == 0
+    finished = subprocess.run(["sh", "-c", "ulimit -Sc; ulimit -Hc"], check=True, capture_output=True, text=True)
+    assert finished.stdout.split() == ["0", "0"]
 
 
 def test_no_core_is_dumped_of_a_process_that_holds_keys(market: Market) -> None:
