@@ -14,7 +14,7 @@ from core.file_at_rest import showing_waits
 from core.logs import log_to_stderr, quieten_libraries, redacted
 from core.settings_layers import FIELDS, LoadedSettings, load_settings
 from core.trading_calendar import EXCHANGE_ZONE, FIRST_RUN_DATE
-from db.errors import AlphaMondayError
+from db.errors import AlphaMondayError, DatabaseError
 from tui.output import (
     print_error,
     print_error_json,
@@ -83,7 +83,8 @@ def _fail(args: argparse.Namespace, exc: Exception, told: AlphaMondayError, secr
         from core.finding import Finding
         from tui.shell.doctor import print_findings  # imports much, which not every command needs
 
-        return print_findings([Finding("settings", False, message, remedy)], is_json=args.json)
+        what = "database" if isinstance(exc, DatabaseError) else "settings"
+        return print_findings([Finding(what, False, message, remedy)], is_json=args.json)
     if args.json:
         print_error_json(told.code, message, remedy)
     elif args.command is None and args.headless:

@@ -286,6 +286,24 @@ def test_nothing_is_stored_of_a_file_that_others_can_write(
     assert ("chown" if way == WAYS[0] else "chmod go-w") in found["files"]["remedy"]
 
 
+@pytest.mark.parametrize("source", ["momentum", "manual"])
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_picked_from_a_file_that_others_can_write(
+    market: Market, alpha_monday: CommandLine, conninfo: str, monkeypatch: pytest.MonkeyPatch, source: str, way: str
+) -> None:
+    monkeypatch.delenv("ALPHA_MONDAY_PICKS_FILE")
+    if source == "momentum":
+        file = plant(market.directory / "universe.csv", "ticker\nAAA\nBBB\nCCC\n", way)
+        monkeypatch.setenv("ALPHA_MONDAY_UNIVERSE", str(file))
+    else:
+        file = plant(market.directory / "data" / "staged.csv", market.picks.read_text(), way)
+    monkeypatch.setenv("ALPHA_MONDAY_PICK_SOURCE", source)
+    outcome = alpha_monday("open", "2020-01-06", "--late")
+    assert outcome.code == 1
+    assert f"{file} is refused: " in outcome.err
+    assert everything(conninfo)["batches"] == []
+
+
 def test_picks_that_are_given_by_hand_may_be_anybody_s(market: Market, alpha_monday: CommandLine) -> None:
     plant(market.picks, market.picks.read_text(), WAYS[2])
     assert alpha_monday("open", "2020-01-06", "--late", "--picks", str(market.picks)).code == 0
