@@ -1,7 +1,6 @@
 """Settings that somebody else wrote: no key goes where they lead, and nothing that they name is stored."""
 
 import os
-import resource
 import socketserver
 import subprocess
 import threading
@@ -15,7 +14,7 @@ from core.settings import SettingsError, user_keys_file, user_settings_file
 from core.settings_layers import load_settings
 from tests.loopback import Loopback, json_reply, serving
 from tests.planting import NOBODY, WAYS, plant
-from tests.tui.shell.conftest import WEEKS, CommandLine, Market, everything, instant
+from tests.tui.shell.conftest import PROGRAM, WEEKS, CommandLine, Market, everything, instant
 from tests.tui.shell.test_headless import Service
 
 KEY = "key-4711-of-tiingo"
@@ -337,12 +336,17 @@ def test_root_s_files_are_a_user_s_too(reachable_directory: Path, monkeypatch: p
             os.seteuid(0)
 
 
-def test_programs_that_are_started_dump_no_core_either(alpha_monday: CommandLine) -> None:
-    _, highest = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, ((resource.RLIM_INFINITY,) * 2) if os.geteuid() == 0 else (highest,) * 2)
-    assert alpha_monday("config").code == 0
-    finished = subprocess.run(["sh", "-c", "ulimit -Sc; ulimit -Hc"], check=True, capture_output=True, text=True)
-    assert finished.stdout.split() == ["0", "0"]
+def test_programs_that_are_started_dump_no_core_either(anywhere: Path) -> None:
+    start = (
+        "import resource, subprocess\n"
+        "from tui.cli import main\n"
+        "_, highest = resource.getrlimit(resource.RLIMIT_CORE)\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (highest, highest))\n"
+        "assert main(['config']) == 0\n"
+        "subprocess.run(['sh', '-c', 'echo limits; ulimit -Sc; ulimit -Hc'], check=True)\n"
+    )
+    finished = subprocess.run([PROGRAM[0], "-c", start], check=True, capture_output=True, text=True)
+    assert finished.stdout.split()[-3:] == ["limits", "0", "0"]
 
 
 def test_no_core_is_dumped_of_a_process_that_holds_keys(market: Market) -> None:
