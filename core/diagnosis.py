@@ -12,11 +12,13 @@ from core.due_work import load
 from core.finding import Finding
 from core.health import backlog, told
 from core.leading import TICKS_FACT, ticks_in
+from core.picks.staged_file import staging_file
 from core.rules import Rules
 from core.schedule_findings import days_finding, leader_finding, looks_finding, opening_finding, pause_finding
 from core.services import Access, Services, open_address, price_chain, rules_of
-from core.settings import PREFIX, Settings
+from core.settings import FILES, PREFIX, Settings, user_keys_file
 from core.trading_calendar import TradingCalendar
+from core.trusted_file import distrust_of
 from core.weekly_backup import BackupView, backup_directory, last_backup
 from db import batches, leadership, migrate
 from db.database import Database
@@ -219,6 +221,23 @@ def disk_finding(settings: Settings) -> Finding:
     if free < LEAST_FREE_BYTES:
         return Finding("disk", False, shown, "Make room, or move the database to a larger disk.")
     return Finding("disk", True, shown)
+
+
+def files_finding(settings: Settings) -> Finding:
+    """Whether no other user can have written the files that settings name, or the file of keys."""
+    named = (getattr(settings, field) for field in FILES)
+    problems, remedies = [], []
+    for file in (*filter(None, (*named, staging_file(settings))), user_keys_file()):
+        try:
+            distrust = distrust_of(file)
+        except OSError:
+            continue  # whoever uses the file tells why it cannot be read
+        if distrust is not None and (problem := f"{file}: {distrust.problem}") not in problems:
+            problems.append(problem)
+            remedies.append(distrust.remedy)
+    if problems:
+        return Finding("files", False, "; ".join(problems), " ".join(f"{remedy}." for remedy in remedies))
+    return Finding("files", True, "no other user can write what the settings name")
 
 
 def heartbeat_finding(settings: Settings) -> Finding:

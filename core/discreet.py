@@ -17,8 +17,9 @@ from core.picks.source import PickDraft, PickOptions, PickSource
 from core.prices.around import AroundSource
 from core.prices.query import LONGEST_NAME, QUERY_WITHIN
 from core.prices.source import Answer, PriceOptions, PriceSource
-from core.secrets import in_every_form, secrets_of_address
+from core.secrets import secrets_of_address
 from db.errors import AlphaMondayError
+from db.secret_forms import in_every_form
 from db.text import storable
 
 

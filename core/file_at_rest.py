@@ -19,6 +19,7 @@ from typing import Generic, Protocol, TypeVar
 
 from core.csv_rows import FILE_LIMIT, FileUnreadableError, decode_text
 from core.daemon_thread import DaemonThread
+from core.trusted_file import read_with_trust
 
 Content = TypeVar("Content")
 
@@ -122,9 +123,15 @@ class FileAtRest(Generic[Content]):
         *,
         label: str | None = None,
         clock: FileClock | None = None,
+        given_by_hand: bool = False,
     ) -> None:
-        """`parse` takes the file's text and its label for messages, and raises `FileError`."""
+        """`parse` takes the file's text and its label for messages, and raises `FileError`.
+
+        A file that a setting names is refused if another user can have written it; one that is `given_by_hand`, for
+        one command, is the operator's own choice.
+        """
         self.path = path
+        self._given_by_hand = given_by_hand
         self.label = label or label_of(path)
         self._parse = parse
         self._clock = clock or CLOCK
@@ -165,7 +172,8 @@ class FileAtRest(Generic[Content]):
         try:
             return self._look().content
         except UnfinishedFileError:
-            return self._parse(read_text(self.path), self.label)
+            data = _read_bytes(self.path, given_by_hand=self._given_by_hand)
+            return self._parse(decode_text(data, self.label), self.label)
 
     def _look(self, *, complete: bool = False, whole: bool = False) -> Reading[Content]:
         """One check. Raises `UnfinishedFileError` where another one has to follow."""
@@ -238,7 +246,7 @@ class FileAtRest(Generic[Content]):
 
     def _bytes(self, state: tuple[int, ...]) -> bytes:
         """The file's content. Raises `UnfinishedFileError` where it is no longer in `state` afterwards."""
-        data = _read_bytes(self.path)
+        data = _read_bytes(self.path, given_by_hand=self._given_by_hand)
         if _state(self.path)[0] != state:
             self._sight = None
             raise self._changing()
@@ -251,19 +259,26 @@ def label_of(path: Path) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The text that stands at `path` now, without a byte order mark; `FileAtRest` is for all that is stored.
+    """The text that stands at `path` now, or comes out of a pipe, without a byte order mark.
 
     Raises `FileUnreadableError`, or `FileError` for more than 256 MiB and for invalid UTF-8.
     """
-    return decode_text(_read_bytes(path), label_of(path))
-
-
-def _read_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(FILE_LIMIT + 1)
+            data = file.read(FILE_LIMIT + 1)
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
         raise _unreadable(path, exc) from exc
+    return decode_text(data, label_of(path))
+
+
+def _read_bytes(path: Path, *, given_by_hand: bool) -> bytes:
+    try:
+        data, distrust = read_with_trust(path, FILE_LIMIT)
+    except (OSError, ValueError) as exc:
+        raise _unreadable(path, exc) from exc
+    if distrust is not None and not given_by_hand:
+        raise FileUnreadableError(f"{label_of(path)} is refused: {distrust.problem}", distrust.remedy)
+    return data
 
 
 def _state(path: Path) -> tuple[tuple[int, ...], float]:

@@ -1,8 +1,6 @@
-"""What is secret in an address, and the forms in which a secret comes back in texts."""
+"""What is secret in an address over HTTP."""
 
-import json
-from collections.abc import Iterable
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 _SHORTEST_PARAMETER = 8  # shorter ones are formats and versions, and masking their words would leave no text readable
 
@@ -17,19 +15,3 @@ def secrets_of_address(url: str) -> set[str]:
     values = [value for _, value in parse_qsl(parts.query) if len(value) >= _SHORTEST_PARAMETER]
     written = {user_info, user_info.partition(":")[2], parts.query}
     return {text for text in (*written, *map(unquote, written), *values) if text}
-
-
-def in_every_form(secrets: Iterable[str]) -> frozenset[str]:
-    """Each of `secrets` as it is, percent-encoded, and as Python and JSON write it inside quotes."""
-    return frozenset(
-        form
-        for secret in secrets
-        for form in (
-            secret,
-            quote(secret, safe="", errors="replace"),
-            quote(secret, errors="replace"),
-            quote_plus(secret, errors="replace"),
-            repr(secret)[1:-1],
-            json.dumps(secret)[1:-1],
-        )
-    )

@@ -11,10 +11,11 @@ import platformdirs
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from core.secrets import in_every_form, secrets_of_address
+from core.secrets import secrets_of_address
 from core.tickers import parse_ticker
 from core.trading_calendar import longest_settle_delay
 from db.errors import AlphaMondayError
+from db.secret_forms import in_every_form
 
 PREFIX = "ALPHA_MONDAY_"
 APPLICATION = "alpha-monday"
@@ -25,6 +26,8 @@ LONGEST_DURATION = timedelta(days=366)
 # Every alert that there is, by the name under which NOTIFY_ON chooses it.
 ALERTS = ("opened", "checkpoint", "completed", "missed", "reminder", "source", "leadership", "digest")
 ALERT_NAMES = frozenset(ALERTS)
+# The settings that name a file: what stands in it decides what is stored.
+FILES = ("price_file", "picks_file", "symbol_changes", "universe", "llm_prompt")
 _CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _SHORTEST_SECRET = 8  # what is shorter is a name or a port, and would mask words of every message
 _SAFE_URL = re.compile(r"https://[^\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/[^\s]*)?", re.ASCII)
@@ -174,13 +177,15 @@ class Settings(BaseSettings):
             raise ValueError("must be an https address, or http on loopback, for its path is a secret")
         return url
 
-    @field_validator("data_dir", "price_file", "picks_file", "symbol_changes", "universe", "llm_prompt")
+    @field_validator("data_dir", *FILES)
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         if path is None:
             return None
         if "\0" in str(path):
             raise ValueError("it holds a NUL character")
+        if "${" in str(path):
+            raise ValueError("it holds ${: names of variables are not replaced, so write the path out")
         try:
             return path.expanduser().absolute()
         except RuntimeError:
@@ -228,12 +233,17 @@ class Settings(BaseSettings):
 
 
 def _secrets_of_channels(urls: str) -> set[str]:
-    """Whatever may be secret in addresses of alerts: all after the scheme, and each part of it of eight or more."""
+    """Whatever may be secret in addresses of alerts, as it is written and as it is meant.
+
+    That is all after the scheme, the user with its password, and each part of eight characters or more.
+    """
     found: set[str] = set()
     for url in urls.split():
         rest = url.partition("://")[2] or url
-        found |= {rest} | {part for part in re.split(r"[/@:?&=,]", rest) if len(part) >= _SHORTEST_SECRET}
-    return found
+        user_info = rest.rpartition("@")[0]
+        found |= {rest, user_info, user_info.partition(":")[2]}
+        found |= {part for part in re.split(r"[/@:?&=,]", rest) if len(part) >= _SHORTEST_SECRET}
+    return {form for text in found for form in (text, unquote(text)) if form}
 
 
 def is_safe(url: str) -> bool:

@@ -2,21 +2,24 @@
 
 Order, first wins: command line, environment, `.env` of the working directory (or `--env-file`), the user's
 settings file in the config directory.
+
+Trust is another order. What the operator typed, named or keeps in his own directory is his word. A `.env` is found: it
+came with the directory in which the command happens to run, so an address in it gets no key from elsewhere.
 """
 
 import difflib
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from pydantic import SecretStr, ValidationError
 
 from core.settings import PREFIX, PROVIDER_SETTING, Settings, SettingsError, is_safe, user_settings_file
+from core.settings_file import distrusted, read_settings, values_in
 
 COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"
@@ -32,7 +35,7 @@ class Layers:
     env_file: Path | None = None
 
     def load(self) -> "LoadedSettings":
-        """Reads every layer anew. Raises SettingsError."""
+        """Reads every layer anew. Raises what `load_settings` raises."""
         return load_settings(self.command_line, env_file=self.env_file)
 
 
@@ -88,7 +91,7 @@ def load_settings(
 ) -> LoadedSettings:
     """Reads every layer; `command_line` is by field, `keys` by PROVIDER_KEY, both before the environment.
 
-    Raises SettingsError naming the setting and its layer.
+    Raises SettingsError naming the setting and its layer; DatabaseRefusedError for a malformed DATABASE_URL.
 
     The value of a setting is never repeated in an error: it may be a secret in the wrong place.
     """
@@ -121,6 +124,8 @@ def load_settings(
     except ValidationError as exc:
         raise _malformed(exc, origins, env_file) from None  # the cause repeats values
     _check_provider_urls(settings, origins, env_file)
+    _check_database_url(settings, origins, env_file)
+    _keep_keys_from_found_addresses(settings, origins, env_file)
     return LoadedSettings(settings, origins, Layers(dict(command_line or {}), env_file))
 
 
@@ -131,20 +136,21 @@ def _ours(names: Mapping[str, str | None]) -> dict[str, str]:
 
 def _read_env_file(file: Path) -> dict[str, str | None]:
     try:
-        if not file.is_file():
-            return {}
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
+        text, distrust = read_settings(file)
+    except (OSError, ValueError) as exc:
         raise SettingsError(
             f"The settings file {str(file)!r} cannot be read: {exc}.", f"Correct or remove {file.absolute()}."
         ) from exc
-    for binding in parse_stream(io.StringIO(text)):
+    bindings = list(parse_stream(io.StringIO(text)))
+    if distrust is not None and any(binding.error or _ours({binding.key or "": ""}) for binding in bindings):
+        raise distrusted(file, distrust)
+    for binding in bindings:
         if binding.error:
             raise SettingsError(
                 f"{file.absolute()}, line {binding.original.line}: not a setting.",
                 "Write NAME=value; a value with blanks or # stands in quotes.",
             )
-    return dotenv_values(stream=io.StringIO(text))
+    return values_in(text)
 
 
 def _check_known(name: str, layer: str, where: str) -> None:
@@ -184,3 +190,47 @@ def _check_provider_urls(settings: Settings, origins: Mapping[str, str], env_fil
                 f"Correct it {place(origins[PREFIX + name], env_file)}: "
                 "a key sent over plain http can be read on the way.",
             )
+
+
+def _check_database_url(settings: Settings, origins: Mapping[str, str], env_file: Path | None) -> None:
+    if settings.database_url is None:
+        return
+    from db.address import parse_conninfo  # the driver takes time to import, which not every command needs
+    from db.errors import DatabaseRefusedError
+
+    try:
+        parse_conninfo(settings.database_url.get_secret_value())
+    except DatabaseRefusedError as exc:
+        layer = origins["DATABASE_URL"]
+        raise DatabaseRefusedError(
+            f"The setting DATABASE_URL ({layer}) is malformed: it is not a PostgreSQL address.",
+            f"Correct it {place(layer, env_file)}. {exc.remedy}",
+        ) from None
+
+
+def _keep_keys_from_found_addresses(settings: Settings, origins: Mapping[str, str], env_file: Path | None) -> None:
+    """Raises SettingsError where an address of the `.env` that was found would be sent a key from another place."""
+    if env_file is not None:  # named by the operator
+        return
+    for address, layer in origins.items():
+        if layer != DOT_ENV or not address.endswith("_URL"):
+            continue
+        for key, where in _keys_sent_to(address, settings, origins):
+            raise SettingsError(
+                f"{address} is set {place(layer)}, and {key} {where}. No key from elsewhere is sent to an address that "
+                "was found in a directory.",
+                f"If you did not write it, remove {address} from .env. Otherwise set it in the environment or in your "
+                "settings file, or set both in .env alone, or name that file: --env-file .env",
+            )
+
+
+def _keys_sent_to(address: str, settings: Settings, origins: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is secret, from outside `.env`, and would go to the address of that setting: its name, and where it is."""
+    key = f"{address.removesuffix('_URL')}_KEY"
+    if origins.get(key, DOT_ENV) != DOT_ENV:
+        yield key, f"is set {place(origins[key])}"
+    if address == "DATABASE_URL" and settings.database_url is not None:
+        from db.libpq_environment import secrets_from_outside  # as above
+
+        for keyword, source in secrets_from_outside(settings.database_url.get_secret_value()):
+            yield f"its {keyword}", f"comes from {source}"

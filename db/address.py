@@ -10,6 +10,8 @@ from psycopg.pq import Conninfo
 from db.errors import DatabaseRefusedError
 
 _USER_INFO = re.compile(r"postgres(?:ql)?://[^:]*:(.*)@", re.DOTALL)
+_SCHEME = re.compile(r"postgres(?:ql)?://", re.ASCII)
+_LEADING_USER_INFO = re.compile(r"[^@/]*@")
 _PORTS = re.compile(r"[0-9]*(,[0-9]*)*", re.ASCII)
 _KEYS = frozenset({"scram_client_key", "scram_server_key"})  # libpq does not count them among the passwords
 
@@ -31,14 +33,20 @@ def parse_conninfo(url: str, **extra: Any) -> str:
 
 
 def _has_its_parts_in_place(url: str) -> bool:
-    """Whether no piece of a password, with an @ or / left as it is, passes for a host, port or database."""
+    """Whether no piece of a password, with an @ or / left as it is, passes for another part of the address.
+
+    libpq takes the first @ for the end of the user and password, unless a / stands before it.
+    """
     parts = conninfo_to_dict(url)
     hosts = str(parts.get("host") or "").split(",")
-    return (
-        all("@" not in host[1:] for host in hosts)
-        and _PORTS.fullmatch(str(parts.get("port") or "")) is not None
-        and not ("://" in url and "@" in str(parts.get("dbname") or "") and "%40" not in url)
-    )
+    if any("@" in host[1:] for host in hosts) or _PORTS.fullmatch(str(parts.get("port") or "")) is None:
+        return False
+    if not (scheme := _SCHEME.match(url)):
+        return True
+    rest = url[scheme.end() :]
+    if (user_info := _LEADING_USER_INFO.match(rest)) is not None:
+        rest = rest[user_info.end() :]
+    return "@" not in rest.partition("?")[0]
 
 
 def shown_address(url: str) -> str:
@@ -59,8 +67,14 @@ def secrets_of(url: str) -> set[str]:
 
 def passwords_of(url: str) -> dict[str, str]:
     """The passwords and keys in `url` by their keywords, as libpq reads them."""
+    secret = secret_keywords()
     return {
-        option.keyword.decode(): option.val.decode(errors="replace")
+        keyword: option.val.decode(errors="replace")
         for option in Conninfo.parse(url.encode())
-        if option.val and (option.dispchar == b"*" or option.keyword.decode() in _KEYS)
+        if option.val and (keyword := option.keyword.decode()) in secret
     }
+
+
+def secret_keywords() -> frozenset[str]:
+    """The parameters of an address that hold a password or a key."""
+    return _KEYS | {option.keyword.decode() for option in Conninfo.get_defaults() if option.dispchar == b"*"}

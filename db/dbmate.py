@@ -15,6 +15,7 @@ from psycopg import ConnectionInfo
 
 from db.driver_errors import translate
 from db.errors import DatabaseError, DatabaseRefusedError, SchemaError
+from db.secret_forms import in_every_form
 from db.sessions import startup_options
 from db.text import sentence
 
@@ -112,7 +113,7 @@ def _encryption(given: dict[str, str]) -> dict[str, str]:
 
 
 def _masked(text: str, password: str) -> str:
-    for secret in {password, quote(password, safe="")} - {""}:
+    for secret in sorted(in_every_form([password] if password else []), key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
 

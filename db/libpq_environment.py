@@ -4,17 +4,21 @@ The embedded server's address is complete, so that the environment adds nothing 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo, PGconn
 
-from db.address import parse_conninfo
+from db.address import parse_conninfo, secret_keywords
 from db.errors import DatabaseRefusedError
 
 CHANGE_RESULTS = ("PGOPTIONS", "PGCLIENTENCODING", "PGDATESTYLE", "PGTZ", "PGGEQO")
 _SETTINGS = frozenset({"options", "client_encoding"})  # the parameters of the first two
 _REFUSED = "target_session_attrs"
+# What is handed to a server, or used for it, besides passwords; and the values that stand for nothing.
+_LENDS = frozenset({"sslcert", "sslkey", "gssdelegation"})
+_UNSET = {"gssdelegation": "0"}
 # The embedded server's socket needs neither encryption nor a password. libpq refuses empty values for these.
 _EMBEDDED = {
     "client_encoding": "UTF8",
@@ -86,6 +90,44 @@ def resolved(url: str) -> dict[str, str]:
         return {
             option.keyword.decode(): option.val.decode(errors="replace") for option in connection.info if option.val
         }
+    finally:
+        connection.finish()
+
+
+def secrets_from_outside(url: str) -> tuple[tuple[str, str], ...]:
+    """What libpq would add to `url` of passwords, client keys and credentials: each keyword, and where it is from.
+
+    Nothing is connected to or looked up. Raises DatabaseRefusedError for a malformed `url`.
+    """
+    given = conninfo_to_dict(parse_conninfo(url))
+    variables = {option.keyword.decode(): (option.envvar or b"").decode() for option in Conninfo.get_defaults()}
+    found: dict[str, str] = {}
+    for keyword, value in resolved(url).items():
+        if given.get(keyword) or keyword not in secret_keywords() | _LENDS:
+            continue
+        variable = variables.get(keyword, "")
+        if os.environ.get(variable) == value:
+            found[keyword] = f"{variable} in the environment"
+        elif keyword not in _LENDS or value != _UNSET.get(keyword):
+            found[keyword] = f"the service {str(given.get('service') or os.environ.get('PGSERVICE'))[:63]!r}"
+    if "password" not in found and not given.get("password") and any(map(_password_in_file, _one_by_one(given))):
+        found["password"] = "the password file of PGPASSFILE" if "PGPASSFILE" in os.environ else "a password file"
+    return tuple(found.items())
+
+
+def _one_by_one(given: Mapping[str, Any]) -> Iterator[str]:
+    """An address for each host: of its own database, and of the one from which a missing database is made."""
+    lists = {name: str(given[name]).split(",") for name in ("host", "hostaddr", "port") if given.get(name)}
+    for number in range(max(map(len, lists.values()), default=1)):
+        one = {name: values[number if number < len(values) else 0] for name, values in lists.items()}
+        yield make_conninfo("", **{**given, **one})
+        yield make_conninfo("", **{**given, **one, "dbname": "postgres"})
+
+
+def _password_in_file(url: str) -> bool:
+    connection = PGconn.connect_start(_not_to_be_tried(url))
+    try:
+        return bool(connection.password)
     finally:
         connection.finish()
 

@@ -41,6 +41,7 @@ for name in ("NO_COLOR", "TEXTUAL_THEME", "DATABASE_URL"):
     os.environ.pop(name, None)
 for name in [name for name in os.environ if name.startswith("ALPHA_MONDAY_")]:
     del os.environ[name]
+os.umask(0o022)  # a settings file that the group may write is refused
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ["COLORTERM"] = "truecolor"  # a test of terminals with fewer colours says so
 # How long an example takes says nothing on a machine that does other things too.

@@ -2,6 +2,7 @@
 
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -55,7 +56,7 @@ class Loopback:
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[Loopback]:
+def serving(answer: Answer, encrypted: ssl.SSLContext | None = None) -> Iterator[Loopback]:
     """A provider in threads of its own, so that tests of either kind, with and without a loop, can ask it."""
     closing, lock, under_way = threading.Event(), threading.Lock(), 0
 
@@ -87,7 +88,9 @@ def serving(answer: Answer) -> Iterator[Loopback]:
                     under_way -= 1
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        provider = Loopback(f"http://127.0.0.1:{server.server_address[1]}", answer)
+        if encrypted is not None:
+            server.socket = encrypted.wrap_socket(server.socket, server_side=True)
+        provider = Loopback(f"http{'s' if encrypted else ''}://127.0.0.1:{server.server_address[1]}", answer)
         accepting = threading.Thread(target=server.serve_forever, args=(0.01,))
         accepting.start()
         try:

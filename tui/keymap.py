@@ -7,6 +7,7 @@ from typing import Any
 
 from textual.keys import _character_to_key as name_of  # Textual has no public way from a character to its key's name
 
+from core.trusted_file import read_with_trust
 from db.errors import AlphaMondayError
 from tui.commands import CommandSet
 
@@ -33,8 +34,10 @@ def read_keymap(file: Path, commands: CommandSet) -> dict[str, str]:
     try:
         if not file.exists():
             return {}
-        with file.open("rb") as stream:
-            document = tomllib.loads(stream.read(_MOST_BYTES).decode())
+        content, distrust = read_with_trust(file, _MOST_BYTES)
+        if distrust is not None:
+            raise KeysError(f"The file of keys {file} is refused: {distrust.problem}.", distrust.remedy)
+        document = tomllib.loads(content.decode())
     except (OSError, ValueError, RecursionError) as exc:
         raise KeysError(f"The file of keys {file} cannot be read: {exc}", "Mend or remove the file.") from exc
     entries = document.pop("keys", {})

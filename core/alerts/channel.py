@@ -6,6 +6,7 @@ only what is sure to be no secret of it is passed on.
 
 import asyncio
 import logging
+import os
 import random
 import re
 import threading
@@ -142,6 +143,8 @@ def open_channels(urls: str) -> tuple[tuple[Channel, ...], tuple[ChannelError, .
     """
     _quieten()
     require_extra("apprise", "notify", f"{PREFIX}NOTIFY_URLS")
+    # Its client would send what ~/.netrc holds for a host, or for any, to an address that holds no password itself.
+    os.environ["NETRC"] = os.devnull
     import urllib3
     from apprise import Apprise, AppriseAsset
 

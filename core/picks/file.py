@@ -63,8 +63,8 @@ class FilePicks:
 
 
 async def read_picks_file(path: Path) -> dict[date, tuple[PickDraft, ...]]:
-    """The picks per run date in the file at `path`, once it is at rest; see `FileAtRest.read` and `parse_picks`."""
-    return (await FileAtRest(path, parse_picks).read()).content
+    """The picks per run date in a file that was given by hand, once it is at rest; see `FileAtRest.read`."""
+    return (await FileAtRest(path, parse_picks, given_by_hand=True).read()).content
 
 
 def parse_picks(text: str, label: str) -> dict[date, tuple[PickDraft, ...]]:

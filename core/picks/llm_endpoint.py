@@ -21,8 +21,8 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from core.logs import redacted
 from core.picks.source import PicksUnavailableError
 from core.prices.provider_errors import retry_delay
-from core.secrets import in_every_form
 from core.settings import SettingsError
+from db.secret_forms import in_every_form
 
 LARGEST_BODY = 1024 * 1024
 _LONGEST_QUOTE = 160

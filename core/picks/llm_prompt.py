@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
 from core.picks.check import PICKS_PER_BATCH, REASONING_LIMIT, check_reasoning
 from core.picks.source import PickDraft, PicksUnavailableError
 from core.tickers import parse_ticker
+from core.trusted_file import read_with_trust
 from db.records import Action
 
 LONGEST_PROMPT = 20_000
@@ -70,8 +71,9 @@ def read_own_words(file: Path) -> str:
     try:
         if not file.is_file():
             raise _unusable(file, "there is no such file")
-        with file.open("rb") as opened:
-            raw = opened.read(LONGEST_PROMPT * 4 + 4)  # a character takes at most four bytes
+        raw, distrust = read_with_trust(file, LONGEST_PROMPT * 4 + 3)  # a character takes at most four bytes
+        if distrust is not None:
+            raise PicksUnavailableError(f"The prompt {str(file)!r} is refused: {distrust.problem}.", distrust.remedy)
         text = raw.decode("utf-8-sig")
     except OSError as exc:
         raise _unusable(file, f"it cannot be read ({exc.strerror})") from exc

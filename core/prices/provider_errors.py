@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import quote
 
 import httpx
 
@@ -19,6 +18,7 @@ from core.prices.source import (
     UnavailableError,
 )
 from core.settings import PREFIX, SettingsError
+from db.secret_forms import in_every_form
 
 TRIED_AGAIN = "The day is tried again; if it lasts, use another price source."
 # "You have run over your hourly request allocation", "... your 500 symbol look up for this month", "Too Many Requests".
@@ -34,12 +34,12 @@ _KEY = re.compile(r"[!-~]+", re.ASCII)
 
 
 class ProviderErrors:
-    """The errors of one provider. `secrets` are masked in whatever it said, as they are and as in an address."""
+    """The errors of one provider. `secrets` are masked in whatever it said, in every form."""
 
     def __init__(self, source: str, host: str, secrets: Iterable[str]) -> None:
         self.source = source
         self._host = host
-        self._secrets = frozenset(form for secret in secrets for form in (secret, quote(secret, safe="")))
+        self._secrets = in_every_form(secrets)
 
     def said(self, text: object) -> str:
         """What a provider said, short and without the key, to be quoted in an error."""

@@ -5,12 +5,13 @@ the chart service comes through only if it is whole, about the symbol that was a
 other is an error of a price source.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from curl_cffi import CurlOpt
 from curl_cffi.requests import Response, Session
@@ -29,6 +30,11 @@ from core.trading_calendar import EXCHANGE_ZONE
 
 _CHART = "/v8/finance/chart/"
 _COOKIE = "https://fc.yahoo.com"
+# Nothing that two readers of addresses could take for different hosts.
+_OF_YAHOO = re.compile(r"https://([a-z0-9-]+\.)*yahoo\.com(:443)?([/?#][!-\[\]-~]*)?", re.ASCII | re.IGNORECASE)
+_MOST_REDIRECTS = 10
+_REPEATED = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)  # with method and body; others are fetched
+_BODY = frozenset({"data", "json", "content", "files", "multipart"})
 _CURRENCY = "USD"
 _DELISTED = "YHD"  # the exchange of what trades nowhere any more
 # Cookies and crumbs, which the chart service mostly does without: they may not use up a question's time.
@@ -80,7 +86,7 @@ class Transport(Session[Response]):
             impersonate="chrome",
             use_thread_local_curl=False,  # the threads that ask follow one another, and share a connection
             trust_env=is_encrypted,  # no proxy of the environment leads to a loopback address
-            curl_options={CurlOpt.MAXFILESIZE_LARGE: LARGEST_BODY, CurlOpt.REDIR_PROTOCOLS_STR: b"https"},
+            curl_options={CurlOpt.MAXFILESIZE_LARGE: LARGEST_BODY},
         )
         self._address = address
         self._errors = errors
@@ -109,14 +115,34 @@ class Transport(Session[Response]):
         if url == _COOKIE and self._cookie is not None and len(self.cookies):
             return self._cookie  # yfinance fetches it for every question, unless it may keep it in a file
         is_chart = _CHART in url
-        request["timeout"] = max(left if is_chart else min(left, _COOKIE_PATIENCE_S), 0.01)  # 0 would be for ever
-        if is_chart:
-            request["allow_redirects"] = False
-        response = super().request(method, self._directed(url), **request)
+        request["allow_redirects"] = False  # the library would follow them to any host
+        until = monotonic() + (left if is_chart else min(left, _COOKIE_PATIENCE_S))
+        response = self._sent(method, self._directed(url), until, **request)
+        if not is_chart and self._address is None:
+            response = self._followed(response, method, until, **request)
         if is_chart:
             self._check(response)
         elif url == _COOKIE:
             self._cookie = response
+        return response
+
+    def _sent(self, method: Any, url: str, until: float, **request: Any) -> Response:
+        if self._address is None and not _OF_YAHOO.fullmatch(url):
+            raise ConnectionError("it leads to a host that is not Yahoo's")
+        return super().request(method, url, **{**request, "timeout": max(until - monotonic(), 0.01)})  # 0: for ever
+
+    def _followed(self, response: Response, method: Any, until: float, **request: Any) -> Response:
+        """Where `response` leads to at last: consent pages, say. A redirect to a host of others is left as it is."""
+        for _ in range(_MOST_REDIRECTS):
+            place = response.headers.get("Location")
+            if not 300 <= response.status_code < 400 or not place:
+                break
+            if (url := _joined(response.url, place)) is None:
+                break
+            if response.status_code not in _REPEATED:
+                method, request = "GET", {name: value for name, value in request.items() if name not in _BODY}
+            request.pop("params", None)  # the place holds its own
+            response = self._sent(method, url, until, **request)
         return response
 
     def _directed(self, url: str) -> str:
@@ -184,6 +210,15 @@ class Transport(Session[Response]):
         if has_no_rows:
             raise NoClosesError(is_known=True)
         _check_rows(times, closes)
+
+
+def _joined(url: str, place: str) -> str | None:
+    """Where a redirect from `url` to `place` leads, on Yahoo's own hosts; None if elsewhere."""
+    try:
+        joined = urljoin(url, place)
+    except ValueError:
+        return None
+    return joined if _OF_YAHOO.fullmatch(joined) else None
 
 
 def _check_rows(times: list[object], closes: list[object]) -> None:

@@ -16,6 +16,7 @@ import core.file_at_rest
 from core import csv_rows
 from core.csv_rows import FileError, FileUnreadableError, read_rows
 from core.file_at_rest import LONG_REST, SHORT_REST, FileAtRest, UnfinishedFileError, label_of, read_text, showing_waits
+from tests.planting import WAYS, plant
 
 SHORT, LONG = SHORT_REST.total_seconds(), LONG_REST.total_seconds()
 AGES_AGO = 1_000_000_000
@@ -66,6 +67,47 @@ def written(tmp_path: Path) -> Written:
     return written
 
 
+class TestAFileOfOthers:
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_is_refused_unless_it_was_given_by_hand(self, written: Written, way: str) -> None:
+        plant(written.path, "a\n1\n", way)
+        written.now += LONG
+        with pytest.raises(FileUnreadableError, match=r"f\.csv is refused: "):
+            written.file().glance()
+        with pytest.raises(FileUnreadableError, match=r"f\.csv is refused: ") as caught:
+            await written.file().read()
+        assert ("chown" if way == WAYS[0] else "chmod go-w") in caught.value.remedy
+        assert written.parsed == []
+        by_hand = FileAtRest(written.path, written.parse, clock=written, given_by_hand=True)
+        assert (await by_hand.read()).content == "a\n1\n"
+
+    async def test_is_refused_from_the_moment_at_which_it_is_theirs(self, written: Written) -> None:
+        file = written.file()
+        written.now += LONG
+        await file.read()
+        written.path.chmod(0o666)
+        with pytest.raises(FileUnreadableError, match="may write it"):
+            await file.read()
+        written.path.chmod(0o640)
+        assert (await file.read()).content == "a\n1\n"
+
+    def test_a_pipe_that_takes_its_place_is_not_waited_for(
+        self, written: Written, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between the look at what stands there and the opening of it."""
+        look = core.file_at_rest._state
+
+        def swap(path: Path) -> tuple[tuple[int, ...], float]:
+            found = look(path)
+            path.unlink()
+            os.mkfifo(path)
+            return found
+
+        monkeypatch.setattr("core.file_at_rest._state", swap)
+        with pytest.raises(FileUnreadableError, match="it is not a regular file"):
+            written.file().glance()
+
+
 class TestAFreshProcess:
     async def test_reads_a_file_at_rest_without_waiting(self, written: Written) -> None:
         written.now += LONG
@@ -105,7 +147,7 @@ class TestAFreshProcess:
         state = core.file_at_rest._state(written.path)
         contents = itertools.count()
         monkeypatch.setattr("core.file_at_rest._state", lambda path: state)
-        monkeypatch.setattr("core.file_at_rest._read_bytes", lambda path: b"a\n%d\n" % next(contents))
+        monkeypatch.setattr("core.file_at_rest._read_bytes", lambda path, **_: b"a\n%d\n" % next(contents))
         with pytest.raises(UnfinishedFileError):
             await written.file().read()
         assert written.parsed == []
@@ -184,7 +226,7 @@ class TestALongRunningProcess:
         file = written.file()
         first = await file.read()
         with monkeypatch.context() as patch:
-            patch.setattr("core.file_at_rest._read_bytes", lambda path: pytest.fail("an unchanged file was read"))
+            patch.setattr("core.file_at_rest._read_bytes", lambda path, **_: pytest.fail("an unchanged file was read"))
             assert await file.read() is first
         written.write("a\n2\n")
         assert (await file.read()).content == "a\n2\n"

@@ -1,6 +1,8 @@
 """What is secret in an address, and that no form of it passes."""
 
 import json
+import re
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import date, timedelta
 from urllib.parse import quote, quote_plus, unquote
@@ -14,8 +16,10 @@ from core.logs import MASK, redacted
 from core.picks.source import PickDraft, PickOptions, PicksUnavailableError
 from core.prices.registry import make_price_source
 from core.prices.source import PriceOptions, PriceSource, UnavailableError
-from core.secrets import in_every_form, secrets_of_address
+from core.secrets import secrets_of_address
+from core.settings import Settings
 from core.trading_calendar import TradingCalendar
+from db.secret_forms import in_every_form
 from tests.fakes import ScriptedPrices
 
 secret = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="*"), min_size=8, max_size=30)
@@ -29,6 +33,38 @@ def test_every_form_of_a_secret_is_masked(hidden: str) -> None:
     for written in (hidden, quote(hidden, safe=""), quote(hidden), quote_plus(hidden), repr(hidden)[1:-1]):
         assert redacted(f"<{written}>", in_every_form([hidden])) == f"<{MASK}>"
     assert json.loads(redacted(json.dumps([hidden]), in_every_form([hidden]))) == [MASK]
+
+
+@given(secret)
+def test_hexadecimal_digits_may_be_small(hidden: str) -> None:
+    small = re.compile("%[0-9A-F]{2}")
+    for written in (quote(hidden, safe=""), quote(hidden), quote(hidden, safe="!$&'()*+,;="), quote_plus(hidden)):
+        written = small.sub(lambda found: found[0].lower(), written)
+        assert redacted(f"<{written}>", in_every_form([hidden])) == f"<{MASK}>"
+
+
+@given(secret, st.binary(max_size=7), st.binary(max_size=7), st.sampled_from([b64encode, urlsafe_b64encode]))
+def test_a_secret_in_base64_is_masked_wherever_it_begins(
+    hidden: str, before: bytes, after: bytes, encode: Callable[[bytes], bytes]
+) -> None:
+    """What is left are the neighbours, and the bits of four characters that the secret shares with them."""
+    told = redacted(encode(before + hidden.encode() + after).decode(), in_every_form([hidden]))
+    assert MASK in told
+    assert len(told.replace(MASK, "")) <= len(b64encode(before)) + len(b64encode(after)) + 4
+
+
+@given(secret, secret)
+def test_basic_authentication_is_masked_whole(user: str, password: str) -> None:
+    url = f"https://{quote(user, safe='')}:{quote(password, safe='')}@prices.test/v1"
+    header = f"Authorization: Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+    assert redacted(header, in_every_form(secrets_of_address(url))) == f"Authorization: Basic {MASK}"
+
+
+def test_addresses_of_alerts_are_secret_as_they_are_meant_too() -> None:
+    settings = Settings.model_validate({"notify_urls": "json://bot:pa%2Fss@hooks.test/T0ken%2Fof-8"})
+    header = b64encode(b"bot:pa/ss").decode()
+    told = redacted(f"{header} T0ken/of-8 T0ken%2fof-8 bot:pa/ss pa/ss", settings.secrets())
+    assert told == " ".join([MASK] * 5)
 
 
 @given(secret, st.integers(4, 29))

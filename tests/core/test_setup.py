@@ -28,6 +28,7 @@ from core.setup import (
 from db.errors import AlphaMondayError
 from tests.fakes import FixedClock, ScriptedPrices, closes, exchange
 from tests.loopback import Loopback, Request, json_reply, reply, serving
+from tests.planting import WAYS, plant
 
 KEY = "marker-key-4711"
 CLOCK = FixedClock(exchange("2024-01-05", "18:00"))
@@ -243,6 +244,20 @@ class TestSaving:
         written = dotenv_values(user_settings_file())
         assert written["ALPHA_MONDAY_UNIVERSE"] == str(home / "universe.csv")
 
+    def test_a_key_that_looks_like_a_variable_is_one_all_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SOMETHING", "else")
+        key = "a${SOMETHING}$SOMETHING'b"
+        save(Answers("tiingo", "file", {"tiingo_key": key}))
+        assert load_settings().settings.provider("tiingo", "KEY") == key
+
+    @pytest.mark.parametrize("way", WAYS)
+    def test_lines_of_somebody_else_are_not_taken_over(self, way: str) -> None:
+        """The file that is written is trusted, with every line that it keeps."""
+        file = plant(user_settings_file(), "OTHER=1\n", way)
+        with pytest.raises(SettingsError, match="is refused: "):
+            save(TIINGO)
+        assert file.read_text() == "OTHER=1\n"
+
     def test_other_lines_stay_and_the_file_is_replaced(self) -> None:
         file = user_settings_file()
         file.parent.mkdir(parents=True)
@@ -275,7 +290,7 @@ class TestSaving:
             assert file.read_text() == "OTHER='1'\n"
             assert "${" in path or "\r" in path
             return
-        read = dotenv_values(file)
+        read = dotenv_values(file, interpolate=False)
         assert read["ALPHA_MONDAY_PRICE_FILE"] == str(Path(path).absolute())
         assert read["OTHER"] == "1"
 

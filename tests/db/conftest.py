@@ -50,7 +50,7 @@ def _free_port() -> int:
         return port
 
 
-def _make_certificate(directory: Path) -> Path | None:
+def make_certificate(directory: Path) -> Path | None:
     """A self-signed certificate for 127.0.0.1, with `server.key` beside it; None where openssl is missing."""
     if shutil.which("openssl") is None:
         return None
@@ -103,7 +103,7 @@ def postgres_15(reachable_directory: Path) -> Iterator[Postgres15]:
 
     directory = reachable_directory / "postgres 15"
     directory.mkdir(mode=0o700)
-    certificate = _make_certificate(directory)
+    certificate = make_certificate(directory)
     if owner is not None:
         for path in (directory, *directory.iterdir()):
             os.chown(path, owner.pw_uid, owner.pw_gid)

@@ -135,6 +135,12 @@ class TestAddresses:
             f"postgresql://u:x@{MARKER}@h/d",
             f"postgresql://u:{MARKER}/x@h/d",
             f"postgresql://u:1/{MARKER}@h/d",
+            f"postgresql://u:1/{MARKER}%40x@h/d",
+            f"postgresql://u:1/{MARKER}@h/d%40x",
+            f"postgresql://u:{MARKER}@@h/d",
+            f"postgresql://u:{MARKER}@,@h/d",
+            f"postgresql://u:x@h/{MARKER}%40@h/d",
+            f"postgresql://u:x@h1,u:{MARKER}@h2/d",
             f"postgresql://u:{MARKER}%zz@h/d",
             f"host=h port={MARKER}",
             f"password=x {MARKER}",
@@ -149,6 +155,21 @@ class TestAddresses:
         assert caught.value.__context__ is None, "the driver's error repeats it"
         assert MARKER not in caught.value.message + caught.value.remedy
         assert url in secrets_of(url)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://u:a%40b%2Fc@h/d",
+            "postgresql://u:a?b:c@h/d",
+            "postgresql:///d?user=me@realm&host=/tmp",
+            "postgresql://u@h1,h2:5433/d?target_session_attrs=read-write",
+            "postgresql://u:p@[::1]:5432/d",
+            "postgresql://%2Ftmp/d",
+            "host=@abstract dbname=my@db password=a@b/c",
+        ],
+    )
+    def test_with_everything_in_place_are_taken(self, url: str) -> None:
+        assert conninfo_to_dict(parse_conninfo(url)) == conninfo_to_dict(url)
 
     def test_secrets_are_known_as_written_and_as_read(self) -> None:
         assert secrets_of("postgresql://u:a%40b@h/d") == {"a%40b", "a@b"}

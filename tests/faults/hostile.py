@@ -183,7 +183,10 @@ _host = st.one_of(
     ),
     texts,
 )
-_user = st.one_of(st.sampled_from(["", "u@", f"u:{MARKER}@", f"u:{MARKER}/p@", f"u:{MARKER}@x@", f":{MARKER}@"]), texts)
+_user = st.one_of(
+    st.sampled_from(["", "u@", f"u:{MARKER}@", f"u:{MARKER}/p@", f"u:{MARKER}@x@", f"u:1/{MARKER}%40@", f":{MARKER}@"]),
+    texts,
+)
 _options = st.sampled_from(
     [
         "",

@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from core.alerts.finding import alerts_finding
-from core.diagnosis import database_findings, disk_finding, heartbeat_finding
+from core.diagnosis import database_findings, disk_finding, files_finding, heartbeat_finding
 from core.finding import Finding
 from core.logs import redacted
 from core.services import pick_source_called, price_chain
@@ -33,13 +33,19 @@ async def doctor(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     findings += await price_source_findings(settings)
     findings.append(await symbol_changes_finding(settings))
     findings.append(await _look("pick source", _pick_source, settings))
+    findings.append(await asyncio.to_thread(files_finding, settings))
     findings.append(await asyncio.to_thread(alerts_finding, settings))
     findings.append(heartbeat_finding(settings))
     findings = [
         replace(found, message=redacted(found.message, secrets), remedy=redacted(_remedy(found, loaded), secrets))
         for found in findings
     ]
-    if args.json:
+    return print_findings(findings, is_json=args.json)
+
+
+def print_findings(findings: Sequence[Finding], *, is_json: bool) -> int:
+    """Prints a line for each of `findings`; gives the exit code, 1 on any problem."""
+    if is_json:
         print_json(
             {
                 "checks": [

@@ -57,7 +57,7 @@ async def _from_standard_input() -> dict[date, tuple[PickDraft, ...]]:
             f"Send them with < FILE or through a pipe, headed {','.join(COLUMNS)}; or press n in the TUI.",
         )
     if (file := _redirected_file()) is not None:
-        await FileAtRest(file, parse_picks, label=STANDARD_INPUT_LABEL).read()
+        await FileAtRest(file, parse_picks, label=STANDARD_INPUT_LABEL, given_by_hand=True).read()
     with interruptible():
         given = sys.stdin.buffer.read(STANDARD_INPUT_LIMIT + 1)
     if len(given) > STANDARD_INPUT_LIMIT:

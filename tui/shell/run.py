@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import resource
 import traceback
 from collections.abc import Callable, Coroutine
 from datetime import datetime, time, timedelta
@@ -13,7 +14,7 @@ from core.file_at_rest import showing_waits
 from core.logs import log_to_stderr, quieten_libraries, redacted
 from core.settings_layers import FIELDS, LoadedSettings, load_settings
 from core.trading_calendar import EXCHANGE_ZONE, FIRST_RUN_DATE
-from db.errors import AlphaMondayError
+from db.errors import AlphaMondayError, DatabaseError
 from tui.output import (
     print_error,
     print_error_json,
@@ -42,6 +43,8 @@ Command = Callable[[argparse.Namespace, LoadedSettings], Coroutine[Any, Any, int
 
 def run_command(args: argparse.Namespace, usage_error: Callable[[str], NoReturn]) -> int:
     """Runs the command of `args`. An operator's error is told on stderr, or as JSON on stdout; no secret is shown."""
+    # A core dump would hold the keys. Programs that are started inherit it, the embedded server among them.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     quieten_libraries()
     args.json = getattr(args, "json", False)
     as_of = getattr(args, "as_of", None)
@@ -76,6 +79,12 @@ def _fail(args: argparse.Namespace, exc: Exception, told: AlphaMondayError, secr
     if getattr(args, "debug", False):
         print_traceback(redacted("".join(traceback.format_exception(exc)), secrets))
     message, remedy = redacted(told.message, secrets), redacted(told.remedy, secrets)
+    if args.command == "doctor" and told is exc:
+        from core.finding import Finding
+        from tui.shell.doctor import print_findings  # imports much, which not every command needs
+
+        what = "database" if isinstance(exc, DatabaseError) else "settings"
+        return print_findings([Finding(what, False, message, remedy)], is_json=args.json)
     if args.json:
         print_error_json(told.code, message, remedy)
     elif args.command is None and args.headless:

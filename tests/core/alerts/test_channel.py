@@ -58,6 +58,25 @@ async def test_it_sends_plain_text_as_it_is(taker: Service, caplog: pytest.LogCa
     assert told(caplog) == []
 
 
+async def test_a_redirect_is_followed_where_the_address_says_so(taker: Service) -> None:
+    with service() as elsewhere:
+        taker.answers(lambda _: reply(307, headers={"Location": elsewhere.provider.url}))
+        assert await only(f"{taker.url}?redirect=yes").send(MESSAGE)
+        assert elsewhere.received == [Received(MESSAGE.title, MESSAGE.body, "warning")]
+
+
+async def test_nothing_is_sent_that_the_address_does_not_hold(
+    taker: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a file of passwords for other programs does, with one for any host."""
+    (tmp_path / ".netrc").write_text("default login me password net-word\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    assert await only(taker.url).send(MESSAGE)
+    assert "authorization" not in taker.provider.requests[0].headers
+
+
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [

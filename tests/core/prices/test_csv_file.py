@@ -126,7 +126,7 @@ async def test_a_replaced_file_is_seen_and_an_unchanged_one_not_read_again(
     source = CsvPrices(path)
     first = await source.closes(["SPY"], day, day)
     with monkeypatch.context() as patch:
-        patch.setattr("core.file_at_rest._read_bytes", lambda path: pytest.fail("an unchanged file was read again"))
+        patch.setattr("core.file_at_rest._read_bytes", lambda path, **_: pytest.fail("an unchanged file was read"))
         assert await source.closes(["SPY"], day, day) == first
     (tmp_path / "new").mkdir()
     replacement = price_file(tmp_path / "new", "date,symbol,close\n2024-01-02,SPY,2\n")

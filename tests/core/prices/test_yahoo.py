@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -12,10 +13,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
+from curl_cffi import CurlOpt, ffi, lib
 from curl_cffi.requests import Response, Session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,10 +40,11 @@ from core.prices.source import (
 )
 from core.prices.yahoo import YahooPrices
 from core.prices.yahoo_chart import YahooChart, exact
-from core.prices.yahoo_transport import YahooErrors
+from core.prices.yahoo_transport import Transport, YahooErrors
 from core.settings import SettingsError
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar
 from tests.core.prices.reading import numbers_in
+from tests.db.conftest import make_certificate
 from tests.loopback import Loopback, Request, reply, serving
 
 FIRST, LAST = date(2024, 1, 2), date(2024, 1, 5)
@@ -194,6 +198,99 @@ async def test_a_stale_crumb_is_fetched_anew(provider: Loopback, source: YahooPr
     answer = await source.closes(["SPY"], FIRST, LAST)
     assert answer.closes["SPY"] == {date(2024, 1, 3): Close(Decimal("5.5"))}
     assert asked(provider) == ["SPY", "SPY"]
+
+
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """What a server needs to be asked over https."""
+    directory = tmp_path_factory.mktemp("certificate")
+    if (certificate := make_certificate(directory)) is None:
+        pytest.skip("no openssl to make a certificate with")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, directory / "server.key")
+    return context
+
+
+@pytest.fixture
+def internet(encrypted: ssl.SSLContext) -> Iterator[Loopback]:
+    """Every host there is, on loopback."""
+    with serving(lambda _: reply(404), encrypted) as internet:
+        yield internet
+
+
+def browser(internet: Loopback, address: str | None = None) -> Transport:
+    """What yfinance asks with, led to `internet` whichever host it asks but `address`."""
+    transport = Transport(address, YahooErrors("yahoo", "host", []))
+    transport.verify = False
+    place = f"{':' if address is None else 'fc.yahoo.com:443'}:127.0.0.1:{urlsplit(internet.url).port}".encode()
+    transport.curl_options[CurlOpt.CONNECT_TO] = lib.curl_slist_append(ffi.NULL, place)
+    transport.begin("SPY", timedelta(seconds=20))
+    return transport
+
+
+def hosts(internet: Loopback) -> list[str]:
+    return [request.headers["host"] for request in internet.requests]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "https://yahoo.com.evil.example/",
+        "https://evilyahoo.com/",
+        "https://fc.yahoo.com@evil.example/",
+        "https://evil.example\\@fc.yahoo.com/",
+        "https://fc.yahoo.com:444/",
+        "http://fc.yahoo.com/",
+        "ftp://fc.yahoo.com/",
+        "https://[",
+        "/%20 \x01",
+    ],
+)
+def test_a_redirect_to_another_host_is_not_followed(internet: Loopback, place: str) -> None:
+    internet.answer = lambda request: reply(302, headers={"Location": place, "Set-Cookie": "A3=1"})
+    response = browser(internet).request("GET", "https://fc.yahoo.com", allow_redirects=True)
+    assert response.status_code == 302
+    assert hosts(internet) == ["fc.yahoo.com"]
+
+
+def test_consent_pages_are_followed_on_yahoos_own_hosts(internet: Loopback) -> None:
+    places = {"guce.yahoo.com": "https://consent.yahoo.com/v2?session=1", "consent.yahoo.com": "/v3/%22done"}
+
+    def answer(request: Request) -> bytes:
+        if request.path == "/v3/%22done":
+            return reply(200, b"a page")
+        return reply(302, headers={"Location": places[request.headers["host"]]})
+
+    internet.answer = answer
+    response = browser(internet).request("POST", "https://guce.yahoo.com/consent", data={"a": "b"})
+    assert response.text == "a page"
+    assert [(request.method, request.headers["host"], request.target) for request in internet.requests] == [
+        ("POST", "guce.yahoo.com", "/consent"),
+        ("GET", "consent.yahoo.com", "/v2?session=1"),
+        ("GET", "consent.yahoo.com", "/v3/%22done"),
+    ]
+    assert [request.body for request in internet.requests] == [b"a=b", b"", b""]
+
+
+def test_redirects_have_an_end(internet: Loopback) -> None:
+    internet.answer = lambda request: reply(302, headers={"Location": "https://fc.yahoo.com/"})
+    assert browser(internet).request("GET", "https://fc.yahoo.com").status_code == 302
+    assert 1 < len(internet.requests) < 20
+
+
+def test_a_form_that_leads_to_another_host_is_not_sent(internet: Loopback) -> None:
+    with pytest.raises(ConnectionError):
+        browser(internet).request("POST", "https://evil.example/collect", data={"csrf": "token"})
+    assert internet.requests == []
+
+
+def test_no_redirect_is_followed_where_an_address_is_set(internet: Loopback, provider: Loopback) -> None:
+    provider.answer = lambda _: reply(302, headers={"Location": "https://fc.yahoo.com/"})
+    assert browser(internet, provider.url).request("GET", "https://fc.yahoo.com").status_code == 302
+    assert internet.requests == []
+    assert len(provider.requests) == 1
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])

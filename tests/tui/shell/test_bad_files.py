@@ -3,6 +3,7 @@
 import os
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -173,14 +174,14 @@ def test_a_file_that_may_not_be_read(market: Market, alpha_monday: CommandLine) 
 
 def test_a_file_that_cannot_be_read(market: Market, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """As an unreadable file is met, also where the tests run as root."""
-    opened = Path.open
+    opened = os.open
 
-    def refuse(self: Path, *args: object, **kwargs: object) -> object:
-        if self.name == "picks.csv":
+    def refuse(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if path == market.picks:
             raise PermissionError(13, "Permission denied")
-        return opened(self, *args, **kwargs)  # type: ignore[call-overload]  # passed on as it came
+        return opened(path, flags, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     check(alpha_monday, ("backfill", "--picks", str(market.picks)), "file", "picks.csv", "Permission denied")
 
 

@@ -64,7 +64,8 @@ class TestDoctor:
             (
                 *("database", "transport", "pooler", "failover", "clock", "migrations", "pause", "scheduler"),
                 *("looks for work", "days", "opening", "writes"),
-                *("calendar", "price source csv", "symbol changes", "pick source", "alerts", "heartbeat"),
+                *("calendar", "price source csv", "symbol changes", "pick source", "files"),
+                *("alerts", "heartbeat"),
             ),
             True,
         )

@@ -12,7 +12,7 @@ import re
 import signal
 import subprocess
 import time
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -50,6 +50,7 @@ HEARTBEAT = f"https://beat:{MARK}-of-the-beat@127.0.0.1:1/ping/{MARK}-of-the-pat
 TLS_PASSWORD = f"{MARK} of the 'key' file"
 KEY_IN_DOT_ENV = f"{MARK}-in-dot-env"
 KEY_IN_USERS_FILE = f"{MARK}-in-users-file"
+_SMALL = re.compile("%[0-9A-F]{2}")
 DRAFTS = tuple((ticker, Action.BUY, "Because.") for ticker in SYMBOLS[1:])
 
 
@@ -70,6 +71,10 @@ class LeakyPrices:
             for text in (
                 options.key, repr(options.key), quote(options.key), options.url, unquote(options.url), parts.username,
                 parts.password, unquote(parts.password or ""), parts.query, parse_qs(parts.query), parts,
+                _SMALL.sub(lambda found: found[0].lower(), quote(options.key, safe="") + quote(options.url, safe="")),
+                *(encode(text.encode()).decode() for text in (
+                    options.key, f"x:{options.key}", f"xy{options.key}:z", unquote(parts.netloc.partition("@")[0]),
+                ) for encode in (b64encode, urlsafe_b64encode)),
             )
         )  # fmt: skip
 
@@ -126,7 +131,7 @@ def leaky(market: Market, monkeypatch: pytest.MonkeyPatch) -> Market:
 def leaks(text: str) -> list[str]:
     """The places of `text` where a marker stands."""
     # A provider may be sent a key in base64, and repeat that.
-    encoded = [b64encode(secret.encode()).decode().rstrip("=") for secret in (PASSWORD, KEY, unquote(USER_INFO))]
+    encoded = [b64encode(bytes(before) + MARK.encode()).decode().rstrip("=")[3:-1] for before in range(3)]
     return [
         text[max(0, found.start() - 60) : found.end() + 30]
         for found in re.finditer("|".join(map(re.escape, [MARK, *encoded])), text, re.IGNORECASE)
