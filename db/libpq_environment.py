@@ -15,11 +15,14 @@ from db.errors import DatabaseRefusedError
 CHANGE_RESULTS = ("PGOPTIONS", "PGCLIENTENCODING", "PGDATESTYLE", "PGTZ", "PGGEQO")
 _SETTINGS = frozenset({"options", "client_encoding"})  # the parameters of the first two
 _REFUSED = "target_session_attrs"
+# libpq takes an empty name for ~/.pgpass, and warns on stderr, over the screen, of any other file that is none.
+NO_PASSFILE = "/nonexistent/pgpass"
 # The embedded server's socket needs neither encryption nor a password. libpq refuses empty values for these.
 _EMBEDDED = {
     "client_encoding": "UTF8",
     "connect_timeout": "5",
-    "passfile": "/nonexistent/pgpass",  # or libpq would warn on stderr, over the screen, that ~/.pgpass is readable
+    "passfile": NO_PASSFILE,
+    "require_auth": "none",  # a server in its place that asks for a password or a ticket is not answered
     "sslmode": "disable",
     "sslcertmode": "disable",
     "gssencmode": "disable",
