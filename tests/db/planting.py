@@ -1,0 +1,53 @@
+"""Another local user who plants files: what he does is done with his rights, and what waits for him is cut short."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+NOBODY = 65534
+SECRET = "only root may read this"  # noqa: S105 - nobody's
+
+
+@contextmanager
+def acting_as(uid: int) -> Iterator[None]:
+    """With the rights of the user `uid` alone; nothing where the tests are not run by root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    groups, gid = os.getgroups(), os.getegid()
+    os.setgroups([])
+    os.setegid(uid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError in the main thread, out of a system call too, if what is inside takes longer."""
+
+    def give_up(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"it took longer than {seconds:g} s")
+
+    former = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+
+def secret_file(directory: Path) -> Path:
+    """A file in `directory` that root alone may read."""
+    file = directory / "secret"
+    file.write_text(SECRET)
+    file.chmod(0o600)
+    return file
