@@ -66,7 +66,8 @@ def check_way(directory: Path) -> None:
             f"the way to {str(directory)[:200]!r} cannot be looked at: {exc.strerror}", f"{SET_DATA_DIR} of root's"
         ) from exc
     if found is not None:
-        raise EmbeddedServerError(found.message, f"give it to root alone ({found.mend}), or {SET_DATA_DIR} of root's")
+        mend = f", or give this one to root alone: {found.mend}" if found.mend else ""
+        raise EmbeddedServerError(found.message, f"{SET_DATA_DIR} of root's{mend}")
 
 
 def make_directory(directory: Path, *, for_all: bool) -> None:

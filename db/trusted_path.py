@@ -13,7 +13,10 @@ _MOST_LINKS = 40  # as many as Linux follows
 
 @dataclass(frozen=True, slots=True)
 class Weakness:
-    """A place on the way to a directory that others than root can change, and the commands that mend it."""
+    """A place on the way to a directory that others than root can change, and the commands that mend it.
+
+    There are no commands where the place is meant for everybody, such as /tmp.
+    """
 
     message: str
     mend: str
@@ -68,7 +71,10 @@ def _in_directory(here: Path, status: os.stat_result, directory: Path, *, is_las
         return None
     place = shlex.quote(str(here))
     commands = [f"chown root {place}"] if status.st_uid != 0 else []
-    commands += [f"chmod go-w {place}"] if status.st_mode & _OTHERS_WRITE else []
+    if status.st_mode & stat.S_ISVTX:
+        commands = []
+    elif status.st_mode & _OTHERS_WRITE:
+        commands.append(f"chmod go-w {place}")
     return Weakness(
         f"others than root can write in {here}{_on_the_way(here, directory)}: it belongs to user {status.st_uid} with "
         f"mode {stat.S_IMODE(status.st_mode):o}",
