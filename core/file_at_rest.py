@@ -19,6 +19,7 @@ from typing import Generic, Protocol, TypeVar
 
 from core.csv_rows import FILE_LIMIT, FileUnreadableError, decode_text
 from core.daemon_thread import DaemonThread
+from db.regular_files import read_regular
 
 Content = TypeVar("Content")
 
@@ -165,7 +166,7 @@ class FileAtRest(Generic[Content]):
         try:
             return self._look().content
         except UnfinishedFileError:
-            return self._parse(read_text(self.path), self.label)
+            return self._parse(decode_text(_read_bytes(self.path), self.label), self.label)
 
     def _look(self, *, complete: bool = False, whole: bool = False) -> Reading[Content]:
         """One check. Raises `UnfinishedFileError` where another one has to follow."""
@@ -251,18 +252,23 @@ def label_of(path: Path) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The text that stands at `path` now, without a byte order mark; `FileAtRest` is for all that is stored.
+    """The text that stands at `path`, or comes through a pipe there, without a byte order mark.
 
-    Raises `FileUnreadableError`, or `FileError` for more than 256 MiB and for invalid UTF-8.
+    It is for what an operator gives a command; `FileAtRest` is for all that is stored. Raises `FileUnreadableError`, or
+    `FileError` for more than 256 MiB and for invalid UTF-8.
     """
-    return decode_text(_read_bytes(path), label_of(path))
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_LIMIT + 1)
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
+        raise _unreadable(path, exc) from exc
+    return decode_text(data, label_of(path))
 
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(FILE_LIMIT + 1)
-    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
+        return read_regular(path, FILE_LIMIT + 1, follow=True)
+    except (OSError, ValueError) as exc:
         raise _unreadable(path, exc) from exc
 
 

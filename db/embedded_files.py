@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import shlex
 import shutil
 import stat
 import subprocess
@@ -66,8 +65,7 @@ def check_way(directory: Path) -> None:
             f"the way to {str(directory)[:200]!r} cannot be looked at: {exc.strerror}", f"{SET_DATA_DIR} of root's"
         ) from exc
     if found is not None:
-        mend = f", or give this one to root alone: {found.mend}" if found.mend else ""
-        raise EmbeddedServerError(found.message, f"{SET_DATA_DIR} of root's{mend}")
+        raise EmbeddedServerError(found.message, found.remedy)
 
 
 def make_directory(directory: Path, *, for_all: bool) -> None:
@@ -242,10 +240,7 @@ def explained(directory: Path) -> Iterator[None]:
     try:
         yield
     except NotRegularFileError as exc:
-        raise EmbeddedServerError(
-            f"{exc.filename} cannot be used: {exc.strerror}",
-            f"find out who made it, and move it away: mv {shlex.quote(exc.filename)} ELSEWHERE",
-        ) from exc
+        raise EmbeddedServerError(f"{exc.filename} cannot be used: {exc.strerror}", exc.remedy) from exc
     except OSError as exc:
         raise EmbeddedServerError(
             f"the directory {directory} cannot be used for the embedded PostgreSQL: {exc}",

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -17,10 +18,11 @@ _KINDS = {
 
 
 class NotRegularFileError(OSError):
-    """Something else stands where a file of one's own is expected; `strerror` says what, `filename` where."""
+    """Something else stands where a file is expected: `strerror` says what, `filename` where, `remedy` what to do."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(errno.EINVAL, what, str(path))
+        self.remedy = f"find out who made it, and move it away: mv {shlex.quote(str(path))} ELSEWHERE"
 
 
 def open_regular(

@@ -1,11 +1,12 @@
 """Whether others than root could change where a path leads, looked at as sshd looks at the way to a user's keys."""
 
-import errno
 import os
 import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+
+from db.embedded_user import SET_DATA_DIR
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _MOST_LINKS = 40  # as many as Linux follows
@@ -20,6 +21,11 @@ class Weakness:
 
     message: str
     mend: str
+
+    @property
+    def remedy(self) -> str:
+        """What to do where it is on the way to the data directory."""
+        return f"{SET_DATA_DIR} of root's" + (f", or give this one to root alone: {self.mend}" if self.mend else "")
 
 
 def weakness(directory: Path) -> Weakness | None:
@@ -59,7 +65,7 @@ def weakness(directory: Path) -> Weakness | None:
             )
         links += 1
         if links > _MOST_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(directory))
+            return Weakness(f"links on the way to {directory} lead back to themselves", "")
         target = step.readlink()
         to_come += reversed(target.parts[1:] if target.is_absolute() else target.parts)
         here = Path("/") if target.is_absolute() else here

@@ -13,6 +13,7 @@ from core.picks.check import PICKS_PER_BATCH, REASONING_LIMIT, check_reasoning
 from core.picks.source import PickDraft, PicksUnavailableError
 from core.tickers import parse_ticker
 from db.records import Action
+from db.regular_files import read_regular
 
 LONGEST_PROMPT = 20_000
 LONGEST_ANSWER = 100_000  # three reasonings of 4,000 characters, each written as a JSON escape of six, and the rest
@@ -70,8 +71,7 @@ def read_own_words(file: Path) -> str:
     try:
         if not file.is_file():
             raise _unusable(file, "there is no such file")
-        with file.open("rb") as opened:
-            raw = opened.read(LONGEST_PROMPT * 4 + 4)  # a character takes at most four bytes
+        raw = read_regular(file, LONGEST_PROMPT * 4 + 4, follow=True)  # a character takes at most four bytes
         text = raw.decode("utf-8-sig")
     except OSError as exc:
         raise _unusable(file, f"it cannot be read ({exc.strerror})") from exc

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+
+import pytest
 
 NOBODY = 65534
 SECRET = "only root may read this"  # noqa: S105 - nobody's
@@ -31,10 +34,10 @@ def acting_as(uid: int) -> Iterator[None]:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError in the main thread, out of a system call too, if what is inside takes longer."""
+    """Fails the test, out of a system call too, if what is inside takes longer."""
 
     def give_up(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"it took longer than {seconds:g} s")
+        pytest.fail(f"it took longer than {seconds:g} s")
 
     former = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -43,6 +46,25 @@ def within(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
+
+
+def plant(path: Path, kind: str, target: Path) -> None:
+    """Puts something of `kind` in the place of the file `path`; a link leads to `target`."""
+    path.unlink(missing_ok=True)
+    match kind:
+        case "a link":
+            path.symlink_to(target)
+        case "a FIFO":
+            os.mkfifo(path)
+        case "a socket":
+            with socket.socket(socket.AF_UNIX) as planted:
+                here = os.open(path.parent, os.O_RDONLY)
+                try:  # its path may be too long for a socket's
+                    planted.bind(f"/proc/self/fd/{here}/{path.name}")
+                finally:
+                    os.close(here)
+        case "a directory":
+            path.mkdir()
 
 
 def secret_file(directory: Path) -> Path:

@@ -16,7 +16,7 @@ from db.embedded import EmbeddedServer
 from db.embedded_cluster import Cluster
 from db.embedded_user import ServerUser
 from db.errors import EmbeddedServerError
-from tests.db.planting import SECRET, acting_as, secret_file, within
+from tests.db.planting import SECRET, acting_as, plant, secret_file, within
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 READ_AT_A_START = ("PG_VERSION", "postmaster.pid", "postgresql.conf")
@@ -58,32 +58,14 @@ def short() -> Iterator[Path]:
     shutil.rmtree(directory)
 
 
-def plant(path: Path, kind: str, target: Path, uid: int) -> None:
-    """Puts something of `kind` in the place of the file `path`, with the rights of the user `uid`."""
-    with acting_as(uid):
-        path.unlink(missing_ok=True)
-        match kind:
-            case "a link":
-                path.symlink_to(target)
-            case "a FIFO":
-                os.mkfifo(path)
-            case "a socket":
-                with socket.socket(socket.AF_UNIX) as planted:
-                    here = os.open(path.parent, os.O_RDONLY)
-                    try:  # its path may be too long for a socket's
-                        planted.bind(f"/proc/self/fd/{here}/{path.name}")
-                    finally:
-                        os.close(here)
-            case "a directory":
-                path.mkdir()
-
-
 @pytest.mark.parametrize("name", READ_AT_A_START)
 @pytest.mark.parametrize("kind", ["a link", "a FIFO", "a socket", "a directory"])
 def test_what_is_no_file_is_named_at_once_and_nothing_is_read_through_it(made: Path, name: str, kind: str) -> None:
     if kind == "a socket" and not Path("/proc/self/fd").exists():
         pytest.skip("a socket cannot be made by a short path here")
-    plant(made / "postgresql" / name, kind, secret_file(made.parent), Cluster(made).user.uid)
+    secret_file(made.parent)
+    with acting_as(Cluster(made).user.uid):
+        plant(made / "postgresql" / name, kind, made.parent / "secret")
     with within(20), pytest.raises(EmbeddedServerError) as caught:
         EmbeddedServer.start(made)
     assert f"{made / 'postgresql' / name}" in caught.value.message

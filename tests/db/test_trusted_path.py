@@ -106,10 +106,8 @@ def test_a_sticky_directory_is_no_weakness_above_and_one_as_the_directory_itself
         (sticky / "link").symlink_to(sticky / "mine")
     led = weakness(sticky / "link" / "postgres")
     assert led is not None
-    assert (led.message, led.mend) == (
-        f"user {NOBODY} can change where the link {sticky / 'link'} leads, on the way to {sticky / 'link' / 'postgres'}",
-        f"chown -h root {sticky / 'link'}",
-    )
+    assert f"user {NOBODY} can change where the link {sticky / 'link'} leads" in led.message
+    assert led.mend == f"chown -h root {sticky / 'link'}"
     # The look relies on this: nobody else can exchange what is root's there.
     with acting_as(NOBODY), pytest.raises(PermissionError):
         (sticky / "mine").rename(sticky / "aside")
@@ -119,8 +117,9 @@ def test_a_sticky_directory_is_no_weakness_above_and_one_as_the_directory_itself
 def test_links_that_lead_round_are_told(place: Path) -> None:
     (place / "first").symlink_to("second")
     (place / "second").symlink_to("first")
-    with pytest.raises(OSError, match="symbolic links"):
-        weakness(place / "first" / "postgres")
+    found = weakness(place / "first" / "postgres")
+    assert found is not None
+    assert "lead back to themselves" in found.message
 
 
 @root_only
