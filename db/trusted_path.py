@@ -16,16 +16,20 @@ _MOST_LINKS = 40  # as many as Linux follows
 class Weakness:
     """A place on the way to a directory that others than root can change, and the commands that mend it.
 
-    There are no commands where the place is meant for everybody, such as /tmp.
+    There are no commands where the place is meant for everybody, such as /tmp. `owner` is whose it is, a user's number.
     """
 
     message: str
     mend: str
+    owner: int = 0
 
     @property
     def remedy(self) -> str:
         """What to do where it is on the way to the data directory."""
-        return f"{SET_DATA_DIR} of root's" + (f", or give this one to root alone: {self.mend}" if self.mend else "")
+        steps = [f"run alpha-monday as user {self.owner}"] if self.owner else []
+        steps.append(f"{SET_DATA_DIR} of root's")
+        steps += [f"give this one to root alone ({self.mend})"] if self.mend else []
+        return ", or ".join(steps)
 
 
 def weakness(directory: Path) -> Weakness | None:
@@ -62,6 +66,7 @@ def weakness(directory: Path) -> Weakness | None:
             return Weakness(
                 f"user {status.st_uid} can change where the link {step} leads{_on_the_way(step, directory)}",
                 f"chown -h root {shlex.quote(str(step))}",
+                status.st_uid,
             )
         links += 1
         if links > _MOST_LINKS:
@@ -85,6 +90,7 @@ def _in_directory(here: Path, status: os.stat_result, directory: Path, *, is_las
         f"others than root can write in {here}{_on_the_way(here, directory)}: it belongs to user {status.st_uid} with "
         f"mode {stat.S_IMODE(status.st_mode):o}",
         "; ".join(commands),
+        status.st_uid,
     )
 
 

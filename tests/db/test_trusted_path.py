@@ -49,6 +49,7 @@ def test_a_directory_above_that_others_can_write_in_is_refused(
     with pytest.raises(EmbeddedServerError, match="others than root can write") as caught:
         EmbeddedServer.start(data / "postgres")
     assert f"{weak}, on the way to {data / 'postgres'}" in caught.value.message
+    assert (f"run alpha-monday as user {NOBODY}" in caught.value.remedy) == (owner == NOBODY)
     quoted = str(weak).replace("'", "'\"'\"'")
     for command in commands:
         assert f"{command} '{quoted}'" in caught.value.remedy
