@@ -291,8 +291,9 @@ KILLED = """
 import asyncio, os, sys
 from datetime import date
 from pathlib import Path
-from db import embedded_upgrade
+from db import embedded_files, embedded_upgrade
 moment, directory = int(sys.argv[1]), Path(sys.argv[2])
+embedded_files.RUN_DIRECTORY = directory.parent / "run"  # as in the test: root looks for sockets nowhere else
 calls = 0
 def dying(*_):
     global calls
