@@ -1,6 +1,8 @@
 """What `doctor` finds out about the database: each finding says what is wrong and what to do."""
 
 import asyncio
+import os
+import shlex
 import shutil
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +24,7 @@ from core.trusted_file import distrust_of
 from core.weekly_backup import BackupView, backup_directory, last_backup
 from db import batches, leadership, migrate
 from db.database import Database
+from db.embedded_user import OWN_ACCOUNT, USERADD, ServerUser
 from db.errors import AlphaMondayError
 from db.hosts import OldPrimary
 from db.transport import transport_problem
@@ -212,6 +215,31 @@ def backup_finding(last: BackupView | None, now: datetime, *, is_owed: bool, is_
     if now - last.at > OLDEST_BACKUP:
         return Finding("backup", False, f"the last one was made {told(last.at)}", advice)
     return Finding("backup", True, f"{last.file or 'a file'}, made {told(last.at)}")
+
+
+def account_finding(settings: Settings) -> Finding | None:
+    """Whether the embedded server has an account to itself. None where root does not run it.
+
+    Raises EmbeddedServerError where no account can run it.
+    """
+    cluster = settings.data_dir / "postgres" / "postgresql"
+    if os.geteuid() != 0 or settings.database_url is not None:
+        return None
+    if (shared := ServerUser.shared_with(cluster)) is None:
+        return Finding("account", True, f"the embedded PostgreSQL runs as {OWN_ACCOUNT}, as nothing else does")
+    user, has_its_own = shared
+    steps = [] if has_its_own else [f"Create one of its own: {USERADD}."]
+    if cluster.exists():
+        path = shlex.quote(str(cluster))
+        command = f"chown -hR --from={user.name} {OWN_ACCOUNT}: {path}"
+        steps.append(f"End every alpha-monday, then give it the cluster: {command}")
+    return Finding(
+        "account",
+        False,
+        f"the embedded PostgreSQL runs as {user.name}, as other servers of this machine may: who gets into one of them "
+        "gets into this one",
+        " ".join(steps),
+    )
 
 
 def disk_finding(settings: Settings) -> Finding:

@@ -259,9 +259,10 @@ def label_of(path: Path) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The text that stands at `path` now, or comes out of a pipe, without a byte order mark.
+    """The text that stands at `path`, or comes through a pipe there, without a byte order mark.
 
-    Raises `FileUnreadableError`, or `FileError` for more than 256 MiB and for invalid UTF-8.
+    It is for what an operator gives a command; `FileAtRest` is for all that is stored. Raises `FileUnreadableError`, or
+    `FileError` for more than 256 MiB and for invalid UTF-8.
     """
     try:
         with path.open("rb") as file:

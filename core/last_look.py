@@ -17,6 +17,7 @@ from core.settings import APPLICATION, Settings
 from core.whole_file import replace_whole
 from db.database import Database
 from db.errors import AlphaMondayError
+from db.regular_files import read_regular
 
 _MOST_BYTES = 64 << 10
 _MOST_DATABASES = 200  # about a third of the bytes
@@ -57,8 +58,7 @@ def write(settings: Settings, database: Database, at: datetime) -> None:
 def _looks(file: Path) -> dict[str, datetime]:
     """What the file holds; nothing where it is missing, unreadable or damaged, which only shows old problems again."""
     try:
-        with file.open("rb") as stream:
-            found = json.loads(stream.read(_MOST_BYTES))
+        found = json.loads(read_regular(file, _MOST_BYTES))
         return {key: _instant(text) for key, text in found.items()}
     except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}

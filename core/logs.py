@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-from db.embedded_files import lineage, make_directory
+from db.embedded_files import check_way, lineage, make_directory
+from db.regular_files import append_privately, make_private
 
 MASK = "***"
 _SHORTEST_SECRET = 4  # masking shorter ones would leave no text readable
@@ -83,17 +85,28 @@ def log_file_in(data_dir: Path) -> Path:
 def log_to_file(data_dir: Path, secrets: Iterable[str] = ()) -> Path:
     """For the TUI: a rotating file that only its owner may read, since nothing may be written over the screen.
 
-    Raises OSError when the directory cannot be written.
+    Raises OSError when the directory cannot be written, NotRegularFileError for something else in a log's place,
+    EmbeddedServerError for a directory that, as root, others can exchange.
     """
     file = log_file_in(data_dir)
+    check_way(data_dir)
     # The embedded server's user has to reach its directory beside the logs, whatever the umask.
     for directory in lineage(data_dir):
         if not directory.exists():
             make_directory(directory, for_all=os.geteuid() == 0)
-    file.parent.mkdir(mode=0o700, exist_ok=True)
-    file.touch(mode=0o600)
-    _set_up(RotatingFileHandler(file, maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8", delay=True), secrets)
+    make_directory(file.parent, for_all=False)
+    for number in range(1, _KEPT + 1):
+        make_private(file.with_name(f"{file.name}.{number}"))
+    os.close(append_privately(file))
+    _set_up(_PrivateFileHandler(file, maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8", delay=True), secrets)
     return file
+
+
+class _PrivateFileHandler(RotatingFileHandler):
+    """Each of its files is its owner's alone, the one that a rotation begins too, and none is opened through a link."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(append_privately(Path(self.baseFilename)), "a", encoding=self.encoding)  # noqa: PTH123 - no path, a descriptor
 
 
 def mask_also(secrets: Iterable[str]) -> None:

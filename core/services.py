@@ -11,7 +11,7 @@ from core.clock import Clock, SystemClock
 from core.mixing import SIMULATED, refuse_mixing
 from core.picks.registry import make_pick_source, pick_source_names
 from core.picks.source import PickOptions, PickSource
-from core.picks.staged_file import picks_file_of
+from core.picks.staged_file import picks_file_of, staged_file_weakness
 from core.prices.day_cache import DayCache
 from core.prices.fallback import FirstAnswer
 from core.prices.registry import make_price_source, price_source_names
@@ -213,7 +213,12 @@ def price_chain(settings: Settings, calendar: TradingCalendar) -> tuple[PriceSou
 def pick_source_called(
     name: str, settings: Settings, calendar: TradingCalendar, sources: tuple[PriceSource, ...]
 ) -> PickSource:
-    """The pick source `name`; it sees prices through the chain, of which the first that answers is believed."""
+    """The pick source `name`; it sees prices through the chain, of which the first that answers is believed.
+
+    Raises SettingsError where, as root, others could exchange the file that it takes staged picks from.
+    """
+    if found := staged_file_weakness(settings, name):
+        raise SettingsError(f"The staged picks cannot be trusted: {found.message}.", found.remedy)
     return make_pick_source(
         name,
         PickOptions(

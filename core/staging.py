@@ -18,7 +18,7 @@ from core.picks.check import check_picks
 from core.picks.editing import replace_week
 from core.picks.file import parse_picks
 from core.picks.source import PickDraft, PickSourceError
-from core.picks.staged_file import staging_file, takes_staged
+from core.picks.staged_file import staged_file_weakness, staging_file, takes_staged
 from core.services import Services
 from db import batches, events
 from db.errors import AlphaMondayError, DatabaseError
@@ -53,6 +53,8 @@ def why_not(services: Services) -> str | None:
         )
     if staging_file(services.settings) is None:
         return "No picks file is set (ALPHA_MONDAY_PICKS_FILE)."
+    if found := staged_file_weakness(services.settings, services.settings.pick_source):
+        return f"Nothing is kept where others can exchange it: {found.message}."
     return None
 
 
@@ -77,6 +79,8 @@ async def weeks_in_file(services: Services, *, at_rest: bool = False) -> tuple[S
     path = staging_file(services.settings)
     if path is None:
         return ()
+    if found := staged_file_weakness(services.settings, services.settings.pick_source):
+        raise StagingError(f"Nothing is read where others can exchange it: {found.message}.", found.remedy)
     try:
         file = _file(path)
         content = (await file.read()).content if at_rest else await asyncio.to_thread(file.glance)

@@ -12,6 +12,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from db.regular_files import open_regular
+
 _ROOT = 0
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -30,12 +32,8 @@ def read_with_trust(file: Path, limit: int) -> tuple[bytes, Distrust | None]:
     The opened file is judged, so that it cannot be replaced between the check and the reading. Never waits for a
     writer, as a pipe would. Raises OSError, and ValueError for a path that cannot be one.
     """
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as opened:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "it is not a regular file")
-        return opened.read(limit + 1), _distrust(status, file)
+    with os.fdopen(open_regular(file, follow=True), "rb") as opened:
+        return opened.read(limit + 1), _distrust(os.fstat(opened.fileno()), file)
 
 
 def distrust_of(file: Path) -> Distrust | None:

@@ -15,6 +15,7 @@ from psycopg import ConnectionInfo
 
 from db.driver_errors import translate
 from db.errors import DatabaseError, DatabaseRefusedError, SchemaError
+from db.libpq_environment import NO_PASSFILE
 from db.secret_forms import in_every_form
 from db.sessions import startup_options
 from db.text import sentence
@@ -38,6 +39,8 @@ def run(connection: psycopg.Connection[Any], directory: Path, *command: str) -> 
     # The address travels in the environment, because everyone on the machine can read a command line; and a
     # `.env` in the working directory or a DBMATE_ variable of the user must not lead elsewhere.
     environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    # The password that the connection used is in the address; another one of ~/.pgpass is for another server.
+    environment["PGPASSFILE"] = NO_PASSFILE
     environment["DATABASE_URL"] = database_url(connection.info, startup_options(connection))
     arguments = [
         *("--env-file", os.devnull),  # two words: dbmate looks for it before it parses its command line

@@ -12,6 +12,7 @@ from pathlib import Path
 from db.embedded_files import (
     SOCKET_NAME,
     check_reach,
+    may_hold_socket,
     remove_socket_directory,
     remove_socket_files,
     room_remedy,
@@ -22,6 +23,7 @@ from db.embedded_files import (
 from db.embedded_programs import program_major, server_tools
 from db.embedded_user import SET_DATA_DIR, ServerUser, printable
 from db.errors import EmbeddedServerError
+from db.regular_files import append_privately, make_private, open_regular, read_regular
 
 DEFAULTS: Mapping[str, str] = {
     "timezone": "UTC",
@@ -38,6 +40,9 @@ _OLDEST_MAJOR = 10  # of those whose dumps today's programs write and whose vers
 _INCLUDE = b"include '../server.conf'"
 _LOG_LIMIT = 1 << 20  # bytes
 _LOG_TAIL = 4096  # bytes
+_PID_FILE_LIMIT = 16 << 10  # bytes; it is eight lines
+_VERSION_LIMIT = 1024  # bytes
+_SETTINGS_LIMIT = 4 << 20  # bytes; what initdb writes takes 30 KB
 _START_PATIENCE = 120  # seconds, for PostgreSQL's own recovery after a crash
 _STOP_PATIENCE = 60  # seconds
 _ORPHANS_PATIENCE = 30  # seconds
@@ -52,15 +57,16 @@ class Postmaster:
     is_ready: bool
 
     @classmethod
-    def of(cls, cluster: Path) -> "Postmaster":
-        """The one of the cluster directory `cluster`; blank where there is none."""
+    def of(cls, cluster: Path, owner: ServerUser) -> "Postmaster":
+        """The one of the directory `cluster` of `owner`; blank where there is none. Raises OSError."""
         try:
-            content = (cluster / "postmaster.pid").read_bytes()
+            content = read_regular(cluster / "postmaster.pid", _PID_FILE_LIMIT, owner=owner.uid)
         except (FileNotFoundError, NotADirectoryError):
             content = b""
-        _, _, _, _, sockets, _, _, status, *_ = [*content.split(b"\n"), *[b""] * 8]
+        _, _, _, _, line, _, _, status, *_ = [*content.split(b"\n"), *[b""] * 8]
+        sockets = Path(os.fsdecode(line)) if line.startswith(b"/") and b"\0" not in line else None
         return cls(
-            sockets=Path(os.fsdecode(sockets)) if sockets.startswith(b"/") else None,
+            sockets=sockets if sockets is not None and may_hold_socket(sockets, owner) else None,
             is_ready=status.strip() == b"ready",
         )
 
@@ -86,7 +92,7 @@ class Cluster:
         """Start the server unless it runs, and return its socket's directory. The caller holds the gate."""
         deadline = time.monotonic() + _ORPHANS_PATIENCE
         while True:
-            postmaster = Postmaster.of(self.path)
+            postmaster = self._postmaster()
             if postmaster.sockets is not None and self._listens(postmaster.sockets):
                 if postmaster.is_ready:
                     return postmaster.sockets
@@ -103,11 +109,11 @@ class Cluster:
         """Stop the server, if one runs, and wait for the last of its processes. The caller holds the gate."""
         deadline = time.monotonic() + _STOP_PATIENCE
         said = ""
-        sockets = Postmaster.of(self.path).sockets
+        sockets = self._postmaster().sockets
         while (lock := try_lock(self._lock_file)) is None:
             if time.monotonic() > deadline:
                 raise self._failure("PostgreSQL could not be stopped", said)
-            sockets = Postmaster.of(self.path).sockets or sockets
+            sockets = self._postmaster().sockets or sockets
             if sockets is not None and self._listens(sockets):
                 command = (self._programs() / "pg_ctl", "-s", "-m", "fast", "-w", "-t", "30", "stop")
                 said = printable(self.user.run(command, data_directory=self.path).stderr)
@@ -122,7 +128,7 @@ class Cluster:
 
     def is_running(self) -> bool:
         """Whether a server takes connections, whoever started it."""
-        sockets = Postmaster.of(self.path).sockets
+        sockets = self._postmaster().sockets
         return sockets is not None and self._listens(sockets)
 
     def finish_upgrade(self) -> None:
@@ -134,6 +140,9 @@ class Cluster:
     def kept(self) -> list[Path]:
         """The clusters of earlier majors that upgrades have put aside here, by name. Raises OSError."""
         return sorted(self.directory.glob("postgresql-*.kept-*"))
+
+    def _postmaster(self) -> Postmaster:
+        return Postmaster.of(self.path, self.user)
 
     def _programs(self) -> Path:
         return self._tools or server_tools(self.user)
@@ -164,7 +173,7 @@ class Cluster:
             self._configure(sockets, settings)
             self._launch(tools, lock, sockets)
         except Exception:
-            if Postmaster.of(self.path).sockets is None:
+            if self._postmaster().sockets is None:
                 remove_socket_directory(sockets, self.user)
             raise
         return sockets
@@ -173,9 +182,7 @@ class Cluster:
         # PostgreSQL would take the numbers in these for its own if other processes have them by now.
         (self.path / "postmaster.pid").unlink(missing_ok=True)
         remove_socket_files(sockets)
-        if self.log_file.exists() and self.log_file.stat().st_size > _LOG_LIMIT:
-            self.log_file.replace(self.log_file.with_name("server.log.1"))
-        log = os.open(self.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        log = self._open_log()
         try:
             log_size = os.fstat(log).st_size
             done = self.user.run(
@@ -190,6 +197,17 @@ class Cluster:
             os.close(log)
         if done.returncode != 0:
             raise self._failure("PostgreSQL did not start", self._log_from(log_size))
+
+    def _open_log(self) -> int:
+        """A descriptor that appends to the server's log; a long one is put aside first."""
+        former = self.log_file.with_name("server.log.1")
+        make_private(former)
+        log = append_privately(self.log_file)
+        if os.fstat(log).st_size <= _LOG_LIMIT:
+            return log
+        os.close(log)
+        self.log_file.replace(former)
+        return append_privately(self.log_file)
 
     def _check(self, tools: Path) -> None:
         """Refuse a cluster that is not private to its user, or that another major version made."""
@@ -213,7 +231,7 @@ class Cluster:
 
     def version(self) -> str:
         """What the cluster says of the major version that made it, made fit to be shown. Raises OSError."""
-        return printable((self.path / "PG_VERSION").read_bytes(), limit=40)
+        return printable(read_regular(self.path / "PG_VERSION", _VERSION_LIMIT, owner=self.user.uid), limit=40)
 
     def _create(self, tools: Path, lock: int, *, is_forgetful: bool) -> None:
         """Make the cluster aside and rename it: there is a whole one or none."""
@@ -263,19 +281,25 @@ class Cluster:
         lines = ["# Written anew at each start.", *(f"{name} = {_quoted(ours[name])}" for name in ours), ""]
         aside = self.directory / "server.conf.new"
         aside.unlink(missing_ok=True)
-        aside.write_bytes(os.fsencode("\n".join(lines)))
-        aside.chmod(0o644)
+        with os.fdopen(open_regular(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            file.write(os.fsencode("\n".join(lines)))
+            os.fchmod(file.fileno(), 0o644)
         aside.replace(self.directory / "server.conf")
-        main = os.open(self.path / "postgresql.conf", os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(main, "r+b") as file:
-            if _INCLUDE not in file.read().splitlines():
+        main = self.path / "postgresql.conf"
+        with os.fdopen(open_regular(main, os.O_RDWR | os.O_APPEND, owner=self.user.uid), "r+b") as file:
+            content = file.read(_SETTINGS_LIMIT + 1)
+            if len(content) > _SETTINGS_LIMIT:
+                raise EmbeddedServerError(
+                    f"{main} is longer than {_SETTINGS_LIMIT >> 20} MB", "see what was written to it, and shorten it"
+                )
+            if _INCLUDE not in content.splitlines():
                 file.write(b"\n" + _INCLUDE + b"\n")
 
     def _log_from(self, position: int) -> str:
         try:
-            with self.log_file.open("rb") as log:
+            with os.fdopen(open_regular(self.log_file), "rb") as log:
                 log.seek(max(position, os.fstat(log.fileno()).st_size - _LOG_TAIL))
-                return printable(log.read())
+                return printable(log.read(_LOG_TAIL))
         except FileNotFoundError:
             return ""
 

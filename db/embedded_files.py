@@ -15,12 +15,13 @@ from pathlib import Path
 
 from db.embedded_user import SET_DATA_DIR, ServerUser
 from db.errors import EmbeddedServerError
+from db.regular_files import NotRegularFileError, open_regular
+from db.trusted_path import weakness
 
 RUN_DIRECTORY = Path("/run/alpha-monday" if sys.platform == "linux" else "/var/run/alpha-monday")
 SOCKET_NAME = ".s.PGSQL.5432"
 _SOCKET_PATH_LIMIT = 103  # bytes: what macOS allows, four less than Linux
 _SOCKET_DIRECTORY_PREFIX = "alpha-monday-"
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _LITTLE_SPACE = 64 << 20  # bytes; a new cluster takes about 40 MB, a segment of its log 16
 _POLL = 0.01  # seconds
 
@@ -28,9 +29,11 @@ _POLL = 0.01  # seconds
 def settled_path(directory: Path) -> Path:
     """`directory` as one absolute path, whatever links lead to it; a link in its own place stays to be refused.
 
-    Raises EmbeddedServerError for a name that PostgreSQL's files cannot hold, and for a link to itself above it.
+    Raises EmbeddedServerError for a name that PostgreSQL's files cannot hold, for a link to itself above it, and as
+    root for a way to it that others can change.
     """
     directory = directory.expanduser()
+    check_way(directory)
     try:
         directory = directory.parent.resolve() / directory.name
     except RuntimeError as exc:  # before Python 3.13; from then on making the directory fails
@@ -50,13 +53,29 @@ def lineage(path: Path) -> list[Path]:
     return [*reversed(path.parents), path]
 
 
+def check_way(directory: Path) -> None:
+    """As root, raise EmbeddedServerError naming what others can change on the way to `directory`, itself included.
+
+    Whoever can rename a directory on the way can put one of their own in its place, with whatever they like in it.
+    """
+    try:
+        found = weakness(directory)
+    except OSError as exc:
+        raise EmbeddedServerError(
+            f"the way to {str(directory)[:200]!r} cannot be looked at: {exc.strerror}", f"{SET_DATA_DIR} of root's"
+        ) from exc
+    if found is not None:
+        raise EmbeddedServerError(found.message, found.remedy)
+
+
 def make_directory(directory: Path, *, for_all: bool) -> None:
     """Create `directory` if it is missing: open for all to enter (0755), or 0700.
 
-    One that exists is never changed; as root it must be no link and one that root alone can write in.
+    One that exists is never changed; as root it must be no link, and root alone must be able to change the way to it.
     Raises EmbeddedServerError otherwise.
     """
     mode = 0o755 if for_all else 0o700
+    check_way(directory)
     try:
         directory.mkdir(mode=mode)
     except FileExistsError:
@@ -67,17 +86,11 @@ def make_directory(directory: Path, *, for_all: bool) -> None:
 
 
 def _check_directory(directory: Path) -> None:
-    is_root = os.geteuid() == 0
-    status = directory.lstat() if is_root else directory.stat()
+    status = directory.lstat() if os.geteuid() == 0 else directory.stat()
     if not stat.S_ISDIR(status.st_mode):
         kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a directory"
         raise EmbeddedServerError(f"{directory} is {kind}", f"move it away, or {SET_DATA_DIR} that is real")
-    if is_root and (status.st_uid != 0 or status.st_mode & _OTHERS_WRITE):
-        mode = stat.S_IMODE(status.st_mode)
-        raise EmbeddedServerError(
-            f"others than root can write in {directory}: it belongs to user {status.st_uid} with mode {mode:o}",
-            f"give it to root alone (chown root, chmod go-w), or {SET_DATA_DIR} that is root's",
-        )
+    check_way(directory)  # again: somebody may have made it just before
 
 
 def prepare_directory(directory: Path, user: ServerUser) -> None:
@@ -133,6 +146,18 @@ def socket_directory(cluster: Path, former: Path | None, user: ServerUser) -> Pa
     return sockets
 
 
+def may_hold_socket(sockets: Path, user: ServerUser) -> bool:
+    """Whether `sockets`, which a file of `user` names, can be where `socket_directory` puts that user's socket.
+
+    For root only below the run directory: there, nobody else can exchange a directory that was checked for a link.
+    """
+    return not user.is_another or (sockets.parent == RUN_DIRECTORY and _is_made_here(sockets))
+
+
+def _is_made_here(sockets: Path) -> bool:
+    return sockets.name.startswith(_SOCKET_DIRECTORY_PREFIX)
+
+
 def remove_socket_files(sockets: Path) -> None:
     """Remove what a killed server left in `sockets`, a private directory."""
     for name in (SOCKET_NAME, f"{SOCKET_NAME}.lock"):
@@ -141,7 +166,7 @@ def remove_socket_files(sockets: Path) -> None:
 
 def remove_socket_directory(sockets: Path, user: ServerUser) -> None:
     """Remove `sockets` if `socket_directory` made it; the cluster itself stays."""
-    if sockets.name.startswith(_SOCKET_DIRECTORY_PREFIX) and user.owns_privately(sockets):
+    if _is_made_here(sockets) and user.owns_privately(sockets):
         remove_socket_files(sockets)
         sockets.rmdir()
 
@@ -157,7 +182,7 @@ def _suits_libpq(directory: Path) -> bool:
 
 def open_lock(path: Path) -> int:
     """A descriptor of the lock file `path`, created if missing; programs that we start do not inherit it."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return open_regular(path, os.O_RDWR | os.O_CREAT)
 
 
 def try_lock(path: Path) -> int | None:
@@ -214,6 +239,8 @@ def explained(directory: Path) -> Iterator[None]:
     """Turns what the system refuses while the server of `directory` is prepared into an operator's error."""
     try:
         yield
+    except NotRegularFileError as exc:
+        raise EmbeddedServerError(f"{exc.filename} cannot be used: {exc.strerror}", exc.remedy) from exc
     except OSError as exc:
         raise EmbeddedServerError(
             f"the directory {directory} cannot be used for the embedded PostgreSQL: {exc}",

@@ -13,7 +13,10 @@ from db.errors import EmbeddedServerError
 
 NO_CLUSTER = Path("/nonexistent")
 SET_DATA_DIR = "set ALPHA_MONDAY_DATA_DIR to a directory"
-_ACCOUNTS = ("postgres", "alpha-monday")
+OWN_ACCOUNT = "alpha-monday"
+_ACCOUNTS = (OWN_ACCOUNT, "postgres")  # the second runs the distribution's servers too, which others may get into
+_USERADD_ARGUMENTS = ("--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", OWN_ACCOUNT)
+USERADD = " ".join(("useradd", *_USERADD_ARGUMENTS))
 _SYSTEM_PATH = f"{os.defpath}:/usr/sbin:/sbin"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FIRST_BARRED = """
@@ -25,7 +28,10 @@ done
 
 @dataclass(frozen=True, slots=True)
 class ServerUser:
-    """The user that PostgreSQL runs as: ourselves, or, because it refuses root, an account of its own."""
+    """The user that PostgreSQL runs as: ourselves, or, because it refuses root, an account of its own.
+
+    That is `alpha-monday`; where there is none, or a cluster of its exists, `postgres`.
+    """
 
     name: str
     uid: int
@@ -39,11 +45,7 @@ class ServerUser:
         Raises EmbeddedServerError where the cluster belongs to somebody else or no account is to be had.
         """
         if os.geteuid() == 0:
-            accounts = [found for name in _ACCOUNTS if (found := _account(name)) is not None]
-            candidates = [
-                cls(account.pw_name, account.pw_uid, account.pw_gid, is_another=True)
-                for account in accounts or [_created_account()]
-            ]
+            candidates = cls._accounts() or [cls._of(_created_account())]
         else:
             candidates = [cls(f"user {os.geteuid()}", os.geteuid(), os.getegid(), is_another=False)]
         owner = cluster.lstat().st_uid if os.path.lexists(cluster) else None
@@ -54,6 +56,26 @@ class ServerUser:
             f"{cluster} belongs to user {owner}, not to {' or '.join(user.name for user in candidates)}",
             f"run alpha-monday as its owner, or {SET_DATA_DIR} of your own",
         )
+
+    @classmethod
+    def shared_with(cls, cluster: Path) -> tuple["ServerUser", bool] | None:
+        """As root, the account other than its own that `cluster` runs as, or would, and whether its own exists.
+
+        None where it is its own, or where it is to be created. Raises EmbeddedServerError as `of`.
+        """
+        if os.geteuid() != 0 or not (accounts := cls._accounts()):
+            return None
+        user = cls.of(cluster)
+        return None if user.name == OWN_ACCOUNT else (user, accounts[0].name == OWN_ACCOUNT)
+
+    @classmethod
+    def _accounts(cls) -> list["ServerUser"]:
+        """The accounts of this machine that root may run PostgreSQL as, the preferred one first."""
+        return [cls._of(found) for name in _ACCOUNTS if (found := _account(name)) is not None]
+
+    @classmethod
+    def _of(cls, account: pwd.struct_passwd) -> "ServerUser":
+        return cls(account.pw_name, account.pw_uid, account.pw_gid, is_another=True)
 
     def run(
         self,
@@ -126,18 +148,17 @@ def _account(name: str) -> pwd.struct_passwd | None:
 
 
 def _created_account() -> pwd.struct_passwd:
-    name = _ACCOUNTS[-1]
+    name = OWN_ACCOUNT
     said = "there is no useradd here"
     if (useradd := shutil.which("useradd", path=_SYSTEM_PATH)) is not None:
-        arguments = ("--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", name)
         done = subprocess.run(  # noqa: S603 -- no shell, and every argument is a constant
-            [useradd, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+            [useradd, *_USERADD_ARGUMENTS], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
         )
         said = printable(done.stderr) or f"useradd ended with status {done.returncode}"
     if (account := _account(name)) is None:  # otherwise it is there, whether by us or by a concurrent start
         raise EmbeddedServerError(
             f"PostgreSQL refuses to run as root, and the system user {name} could not be created: {said}",
-            f"create a system user called {name} (useradd --system {name}), or do not run as root",
+            f"create a system user called {name} ({USERADD}), or do not run as root",
         )
     return account
 

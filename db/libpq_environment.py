@@ -19,11 +19,14 @@ _REFUSED = "target_session_attrs"
 # What is handed to a server, or used for it, besides passwords; and the values that stand for nothing.
 _LENDS = frozenset({"sslcert", "sslkey", "gssdelegation"})
 _UNSET = {"gssdelegation": "0"}
+# libpq takes an empty name for ~/.pgpass, and warns on stderr, over the screen, of any other file that is none.
+NO_PASSFILE = "/nonexistent/pgpass"
 # The embedded server's socket needs neither encryption nor a password. libpq refuses empty values for these.
 _EMBEDDED = {
     "client_encoding": "UTF8",
     "connect_timeout": "5",
-    "passfile": "/nonexistent/pgpass",  # or libpq would warn on stderr, over the screen, that ~/.pgpass is readable
+    "passfile": NO_PASSFILE,
+    "require_auth": "none",  # a server in its place that asks for a password or a ticket is not answered
     "sslmode": "disable",
     "sslcertmode": "disable",
     "gssencmode": "disable",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from db.embedded import EmbeddedServer
 from db.embedded_cluster import Cluster
-from db.embedded_files import open_lock
+from db.embedded_files import check_way, open_lock
 from db.errors import EmbeddedServerError
 
 _PREFIX = "alpha-monday-scratch-"
@@ -29,6 +29,7 @@ def scratch_server() -> Iterator[EmbeddedServer]:
 
     Directories that killed processes left are removed first, with the servers in them.
     """
+    check_way(Path(tempfile.gettempdir(), _PREFIX))
     try:
         _sweep()
         directory = Path(tempfile.mkdtemp(prefix=_PREFIX))  # made with mode 0700 and a name that nobody can foresee

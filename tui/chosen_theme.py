@@ -7,6 +7,7 @@ import platformdirs
 from core.settings import APPLICATION
 from core.whole_file import replace_whole
 from db.errors import AlphaMondayError
+from db.regular_files import read_regular
 
 _MOST_BYTES = 200
 
@@ -25,8 +26,7 @@ def theme_file() -> Path:
 def read() -> str | None:
     """The name that was chosen last; None if none was, or if the file cannot be read. It may be any text."""
     try:
-        with theme_file().open("rb") as stream:
-            return stream.read(_MOST_BYTES).decode().strip() or None
+        return read_regular(theme_file(), _MOST_BYTES).decode().strip() or None
     except (OSError, ValueError):  # the usual theme is shown then, and the next choice replaces the file
         return None
 

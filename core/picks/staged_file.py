@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from core.settings import Settings
+from db.trusted_path import Weakness, weakness
 
 FILE_PICKS = "file"
 MANUAL_PICKS = "manual"
@@ -18,6 +19,15 @@ def picks_file_of(settings: Settings, pick_source: str) -> Path | None:
     if settings.picks_file is None and pick_source == MANUAL_PICKS:
         return settings.data_dir / STAGED_FILE
     return settings.picks_file
+
+
+def staged_file_weakness(settings: Settings, pick_source: str | None) -> Weakness | None:
+    """As root, what others can change on the way to the product's own file of staged picks; None where it is not used.
+
+    They could put a link in its place, for root to write through. Raises OSError.
+    """
+    is_used = settings.picks_file is None and pick_source == MANUAL_PICKS
+    return weakness(settings.data_dir) if is_used else None
 
 
 def takes_staged(settings: Settings) -> bool:

@@ -16,7 +16,7 @@ import core.file_at_rest
 from core import csv_rows
 from core.csv_rows import FileError, FileUnreadableError, read_rows
 from core.file_at_rest import LONG_REST, SHORT_REST, FileAtRest, UnfinishedFileError, label_of, read_text, showing_waits
-from tests.planting import WAYS, plant
+from tests.planting import WAYS, plant, within, write_as_another
 
 SHORT, LONG = SHORT_REST.total_seconds(), LONG_REST.total_seconds()
 AGES_AGO = 1_000_000_000
@@ -70,7 +70,7 @@ def written(tmp_path: Path) -> Written:
 class TestAFileOfOthers:
     @pytest.mark.parametrize("way", WAYS)
     async def test_is_refused_unless_it_was_given_by_hand(self, written: Written, way: str) -> None:
-        plant(written.path, "a\n1\n", way)
+        write_as_another(written.path, "a\n1\n", way)
         written.now += LONG
         with pytest.raises(FileUnreadableError, match=r"f\.csv is refused: "):
             written.file().glance()
@@ -350,6 +350,23 @@ async def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path) 
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(FileUnreadableError, match="not a regular file"):
         await FileAtRest(tmp_path / "pipe", lambda text, label: text).read()
+
+
+def test_a_pipe_put_in_a_files_place_after_the_look_is_refused_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("1\n")
+    look = core.file_at_rest._state
+
+    def exchange(looked_at: Path) -> tuple[tuple[int, ...], float]:
+        found = look(looked_at)
+        plant(path, "a FIFO", path)
+        return found
+
+    monkeypatch.setattr(core.file_at_rest, "_state", exchange)
+    with within(10), pytest.raises(FileUnreadableError, match="not a regular file"):
+        FileAtRest(path, lambda text, label: text).glance()
 
 
 def test_a_file_beyond_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

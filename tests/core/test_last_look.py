@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from core.last_look import LastLookError
 from core.settings import Settings
 from db.database import Database
 from tests.fakes import exchange
+from tests.planting import NOBODY, acting_as, plant, within
 
 LOOKED = exchange("2026-11-13", "17:45")
 URL = "postgresql://ann:s3cret@db.test:5432/main"
@@ -163,3 +165,32 @@ def test_the_file_stays_small_and_readable_whatever_was_looked_at(state: Path) -
     assert last_look.read(*at("postgresql://ann@db.test/main299")) == first + timedelta(days=299)
     assert last_look.read(*at("postgresql://ann@db.test/main0")) is None
     assert (state / "last-look.json").stat().st_size < 64 << 10
+
+
+@pytest.mark.parametrize("kind", ["a link", "a FIFO"])
+def test_nothing_is_read_through_what_stands_in_the_files_place(state: Path, kind: str) -> None:
+    last_look.write(*at(URL), LOOKED)
+    file = state / "last-look.json"
+    file.rename(state / "kept")
+    plant(file, kind, state / "kept")
+    with within(10):
+        assert last_look.read(*at(URL)) is None
+        last_look.write(*at(URL), LOOKED)
+    assert last_look.read(*at(URL)) == LOOKED
+    assert not file.is_symlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_keeps_nothing_where_others_can_exchange_the_directory(
+    reachable_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with sudo -E, which leaves the user's home to root."""
+    home = Path(tempfile.mkdtemp(dir=reachable_directory))
+    os.chown(home, NOBODY, NOBODY)
+    target = Path(tempfile.mkdtemp(dir=reachable_directory))
+    with acting_as(NOBODY):
+        (home / "alpha-monday").symlink_to(target)
+    monkeypatch.setattr("platformdirs.user_state_path", lambda name: home / name)
+    with pytest.raises(LastLookError, match="others than root can write"):
+        last_look.write(*at(URL), LOOKED)
+    assert list(target.iterdir()) == []

@@ -28,7 +28,7 @@ from core.setup import (
 from db.errors import AlphaMondayError
 from tests.fakes import FixedClock, ScriptedPrices, closes, exchange
 from tests.loopback import Loopback, Request, json_reply, reply, serving
-from tests.planting import WAYS, plant
+from tests.planting import WAYS, write_as_another
 
 KEY = "marker-key-4711"
 CLOCK = FixedClock(exchange("2024-01-05", "18:00"))
@@ -253,7 +253,7 @@ class TestSaving:
     @pytest.mark.parametrize("way", WAYS)
     def test_lines_of_somebody_else_are_not_taken_over(self, way: str) -> None:
         """The file that is written is trusted, with every line that it keeps."""
-        file = plant(user_settings_file(), "OTHER=1\n", way)
+        file = write_as_another(user_settings_file(), "OTHER=1\n", way)
         with pytest.raises(SettingsError, match="is refused: "):
             save(TIINGO)
         assert file.read_text() == "OTHER=1\n"

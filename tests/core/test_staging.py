@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -13,13 +14,14 @@ import pytest
 from core.due_work import run_due_work
 from core.picks.file import FilePicks
 from core.picks.source import PickDraft
-from core.services import Services
-from core.settings import Settings
+from core.services import Services, pick_source_called
+from core.settings import Settings, SettingsError
 from core.staging import StagingError, stage, staged, unstage, why_not
 from db.database import Database
 from db.records import Action
 from tests.core.world import FIRST, PICKS, SECOND, THIRD, World
 from tests.fakes import FixedClock, exchange
+from tests.planting import NOBODY, acting_as
 
 OTHERS = (PickDraft("DDD", Action.SELL, "Dear."), *PICKS[1:])
 HEADER = "run_date,ticker,action,reasoning\n"
@@ -229,3 +231,27 @@ async def test_why_nothing_can_be_staged_is_a_sentence(services: Services, conni
         assert [week.run_date for week in await staged(looking)] == [SECOND]
         with pytest.raises(StagingError, match="read-only"):
             await unstage(looking, SECOND)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_root_stages_nothing_where_others_can_put_a_link(services: Services, reachable_directory: Path) -> None:
+    """Through it root would write to any file, and read any."""
+    data = Path(tempfile.mkdtemp(dir=reachable_directory))
+    target = data.with_name(f"{data.name}.target")
+    target.write_text(HEADER)
+    os.chown(data, NOBODY, NOBODY)
+    with acting_as(NOBODY):
+        (data / "staged.csv").symlink_to(target)
+    manual = replace(services, settings=Settings(pick_source="manual", data_dir=data))
+    assert "others than root can write" in (why_not(manual) or "")
+    with pytest.raises(StagingError, match="others than root can write"):
+        await stage(manual, SECOND, PICKS)
+    with pytest.raises(StagingError, match="others than root can write"):
+        await staged(manual)
+    with pytest.raises(SettingsError, match="others than root can write"):
+        pick_source_called("manual", manual.settings, manual.calendar, ())
+    assert target.read_text() == HEADER
+    os.chown(data, 0, 0)
+    (data / "staged.csv").unlink()
+    await stage(manual, SECOND, PICKS)
+    assert [week.run_date for week in await staged(manual)] == [SECOND]

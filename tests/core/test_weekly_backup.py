@@ -34,6 +34,7 @@ from tests.core.world import CALENDAR, RULES
 from tests.databases import as_superuser
 from tests.db.rows import insert
 from tests.fakes import FixedClock
+from tests.planting import NOBODY, acting_as
 
 NOON = datetime(2026, 11, 24, 17, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
@@ -308,3 +309,29 @@ def test_what_another_version_noted_is_read_without_failing(value: dict[str, Any
     assert found is not None
     assert found.at.tzinfo is not None
     assert last_backup({}) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_root_removes_and_writes_nothing_where_others_can_exchange_the_directory(
+    services: Services, reachable_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment between look and removal is met by letting it happen as soon as the lock is held."""
+    data = Path(tempfile.mkdtemp(dir=reachable_directory))
+    victims = Path(tempfile.mkdtemp(dir=reachable_directory))
+    leftover = victims / ".alpha-monday-2026-01-05.dump.victim"
+    leftover.touch()
+    weekly_backup.backup_directory(data).mkdir(mode=0o700)
+    os.chown(data, NOBODY, NOBODY)
+
+    def exchange(path: Path) -> int | None:
+        lock = try_lock(path)
+        with acting_as(NOBODY):
+            path.parent.rename(data / "aside")
+            path.parent.symlink_to(victims)
+        return lock
+
+    monkeypatch.setattr(weekly_backup, "try_lock", exchange)
+    settings = services.settings.model_copy(update={"data_dir": data})
+    with pytest.raises(AlphaMondayError, match="others than root can write"):
+        await WeeklyBackup(replace(services, settings=settings)).run_if_due()
+    assert list(victims.iterdir()) == [leftover]

@@ -131,7 +131,7 @@ def test_roots_server_runs_as_another(server: EmbeddedServer) -> None:
             assert process.stat().st_uid == Cluster(server.log_file.parent).user.uid
     sockets = sockets_of(server.conninfo("postgres"))
     assert sockets.parent == Path("/run/alpha-monday")
-    assert sockets.owner() in {"postgres", "alpha-monday"}
+    assert sockets.owner() == Cluster(server.log_file.parent).user.name
     assert server.log_file.owner() == "root"
 
 
@@ -185,9 +185,13 @@ def test_a_setting_that_postgresql_refuses_is_shown(made: Path, monkeypatch: pyt
     assert not list(run.glob("*"))  # the socket's directory is gone again
 
 
-def test_a_long_log_is_put_aside(made: Path) -> None:
+def test_a_long_log_is_put_aside_and_both_are_private_whatever_they_were(made: Path) -> None:
     (made / "server.log").write_text("x" * (embedded_cluster._LOG_LIMIT + 1))
+    for name in ("server.log", "server.log.1"):
+        (made / name).touch()
+        (made / name).chmod(0o644)
     EmbeddedServer.start(made).close()
+    assert [stat.S_IMODE((made / name).stat().st_mode) for name in ("server.log", "server.log.1")] == [0o600] * 2
     assert (made / "server.log").stat().st_size < 10_000
     assert (made / "server.log.1").stat().st_size > embedded_cluster._LOG_LIMIT
 
@@ -293,15 +297,16 @@ def test_a_read_only_disk(small_disk: Path) -> None:
 
 
 def test_a_process_file_in_the_making_is_no_ready_server(tmp_path: Path) -> None:
-    assert Postmaster.of(tmp_path) == Postmaster(sockets=None, is_ready=False)
+    owner = ServerUser("me", os.geteuid(), os.getegid(), is_another=False)
+    assert Postmaster.of(tmp_path, owner) == Postmaster(sockets=None, is_ready=False)
     lines = ["4711", str(tmp_path), "1760000000", "5432", "/sockets", "", "  123  456", "starting"]
     for count in range(len(lines) + 1):
         (tmp_path / "postmaster.pid").write_text("\n".join(lines[:count]))
-        found = Postmaster.of(tmp_path)
+        found = Postmaster.of(tmp_path, owner)
         assert not found.is_ready
         assert found.sockets == (Path("/sockets") if count > 4 else None)
     (tmp_path / "postmaster.pid").write_text("\n".join([*lines[:7], "ready   "]))
-    assert Postmaster.of(tmp_path).is_ready
+    assert Postmaster.of(tmp_path, owner).is_ready
 
 
 def test_waiting_for_an_earlier_server_ends(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -114,6 +115,20 @@ async def test_every_row_is_there_afterwards_and_the_old_one_is_kept(old: Path, 
     (old / KEPT).rename(kept.path)
     assert rows_of(kept.ensure_running({})) == rows, "the old one would not start again"
     kept.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_a_cluster_of_postgres_is_carried_to_the_account_that_runs_nothing_else(
+    old: Path, made: tuple[Path, Rows], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's nobody stands for it, so that none is made on this machine."""
+    accounts = {"postgres": pwd.getpwuid((old / "postgresql").stat().st_uid), "alpha-monday": pwd.getpwnam("nobody")}
+    monkeypatch.setattr(pwd, "getpwnam", accounts.__getitem__)
+    assert await upgrade(old, OURS, on=ON) is not None
+    assert (old / "postgresql").stat().st_uid == accounts["alpha-monday"].pw_uid
+    assert (old / KEPT).stat().st_uid == accounts["postgres"].pw_uid
+    with EmbeddedServer.start(old) as server:
+        assert {name: every_row(server.conninfo(name)) for name in OURS} == made[1]
 
 
 async def test_a_cluster_in_use_is_left_alone(old: Path, made: tuple[Path, Rows]) -> None:
@@ -278,8 +293,9 @@ KILLED = """
 import asyncio, os, sys
 from datetime import date
 from pathlib import Path
-from db import embedded_upgrade
+from db import embedded_files, embedded_upgrade
 moment, directory = int(sys.argv[1]), Path(sys.argv[2])
+embedded_files.RUN_DIRECTORY = directory.parent / "run"  # as in the test: root looks for sockets nowhere else
 calls = 0
 def dying(*_):
     global calls

@@ -48,19 +48,32 @@ def test_a_user_runs_it_as_itself(tmp_path: Path) -> None:
     assert (user.uid, user.is_another) == (os.geteuid(), False)
 
 
-def test_root_prefers_postgres(tmp_path: Path, accounts: dict[str, int]) -> None:
-    accounts["alpha-monday"] = 998
-    assert ServerUser.of(tmp_path / "absent").name == "alpha-monday"
+def test_root_prefers_an_account_that_runs_nothing_else(tmp_path: Path, accounts: dict[str, int]) -> None:
     accounts["postgres"] = 999
-    assert ServerUser.of(tmp_path / "absent") == ServerUser("postgres", 999, 999, is_another=True)
+    assert ServerUser.of(tmp_path / "absent").name == "postgres"
+    accounts["alpha-monday"] = 998
+    assert ServerUser.of(tmp_path / "absent") == ServerUser("alpha-monday", 998, 998, is_another=True)
 
 
 def test_a_cluster_keeps_its_user(tmp_path: Path, accounts: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts |= {"postgres": tmp_path.stat().st_uid, "alpha-monday": 888888}
+    assert ServerUser.of(tmp_path).name == "postgres"
     accounts |= {"postgres": 999999, "alpha-monday": tmp_path.stat().st_uid}
     assert ServerUser.of(tmp_path).name == "alpha-monday"
     accounts["alpha-monday"] = 888888
-    with pytest.raises(EmbeddedServerError, match="not to postgres or alpha-monday"):
+    with pytest.raises(EmbeddedServerError, match="not to alpha-monday or postgres"):
         ServerUser.of(tmp_path)
+
+
+def test_an_account_that_runs_other_servers_too_is_told(tmp_path: Path, accounts: dict[str, int]) -> None:
+    absent = tmp_path / "absent"
+    assert ServerUser.shared_with(absent) is None, "its own is created"
+    accounts["postgres"] = tmp_path.stat().st_uid
+    shared = ServerUser("postgres", accounts["postgres"], accounts["postgres"], is_another=True)
+    assert ServerUser.shared_with(absent) == (shared, False)
+    accounts["alpha-monday"] = 888888
+    assert ServerUser.shared_with(absent) is None
+    assert ServerUser.shared_with(tmp_path) == (shared, True)
 
 
 @pytest.mark.usefixtures("accounts")
@@ -68,7 +81,7 @@ def test_nobody_is_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
     with pytest.raises(EmbeddedServerError, match="there is no useradd here") as caught:
         ServerUser.of(tmp_path / "absent")
-    assert "useradd --system alpha-monday" in caught.value.remedy
+    assert "(useradd --system " in caught.value.remedy
 
 
 @pytest.mark.usefixtures("accounts")

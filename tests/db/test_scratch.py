@@ -84,3 +84,18 @@ def test_no_room_for_a_directory_is_told(place: Path, monkeypatch: pytest.Monkey
     with pytest.raises(EmbeddedServerError, match="no temporary directory") as caught, scratch_server():
         pass
     assert "TMPDIR" in caught.value.remedy
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root")
+def test_root_removes_nothing_where_others_can_exchange_directories(place: Path) -> None:
+    left = place / "alpha-monday-scratch-left"
+    left.mkdir()
+    age(left)
+    place.chmod(0o777)
+    with pytest.raises(EmbeddedServerError, match="others than root can write"), scratch_server():
+        pass
+    assert [path.name for path in place.iterdir()] == [left.name]
+    place.chmod(0o1777)
+    with scratch_server():
+        pass
+    assert list(place.iterdir()) == []

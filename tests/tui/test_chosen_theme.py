@@ -7,6 +7,7 @@ import pytest
 from textual.app import App
 
 from core.settings import Settings
+from tests.planting import plant, within
 from tests.tui.driving import app_for, has_arrived, running, shown, until
 from tui import chosen_theme, program
 from tui import theme as themes
@@ -146,3 +147,15 @@ def test_the_program_starts_with_the_theme_chosen_last(settings: Settings, monke
     monkeypatch.setattr(program, "leave_on_signals", lambda *_: None)
     assert program.run(settings, Mode.READ_ONLY) == 0
     assert seen == [SECOND]
+
+
+@pytest.mark.parametrize("kind", ["a link", "a FIFO"])
+def test_nothing_is_read_through_what_stands_in_the_files_place(kind: str) -> None:
+    chosen_theme.write(SECOND)
+    file = chosen_theme.theme_file()
+    file.rename(file.with_name("kept"))
+    plant(file, kind, file.with_name("kept"))
+    with within(10):
+        assert chosen_theme.read() is None
+        chosen_theme.write(THIRD)
+    assert chosen_theme.read() == THIRD

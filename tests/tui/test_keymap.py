@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.settings import Settings
-from tests.planting import WAYS, plant
+from tests.planting import WAYS, write_as_another
 from tests.tui.driving import app_for, has_arrived, home, running, shown, until
 from tui.command_list import COMMANDS
 from tui.keymap import KeysError, read_keymap
@@ -27,7 +27,7 @@ def test_no_file_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_file_that_others_can_write_is_refused(tmp_path: Path, way: str) -> None:
     """Its keys would have the operator do what somebody else wants."""
-    file = plant(tmp_path / "keys.toml", '[keys]\nfilter = "f"\n', way)
+    file = write_as_another(tmp_path / "keys.toml", '[keys]\nfilter = "f"\n', way)
     with pytest.raises(KeysError, match=f"{file} is refused: ") as caught:
         read_keymap(file, COMMANDS)
     assert ("chown" if way == WAYS[0] else "chmod go-w") in caught.value.remedy

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from core.alerts.finding import alerts_finding
-from core.diagnosis import database_findings, disk_finding, files_finding, heartbeat_finding
+from core.diagnosis import account_finding, database_findings, disk_finding, files_finding, heartbeat_finding
 from core.finding import Finding
 from core.logs import redacted
 from core.services import pick_source_called, price_chain
@@ -29,6 +29,7 @@ async def doctor(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     """Prints a line for each thing looked at; exit 1 on any problem."""
     settings, secrets = loaded.settings, loaded.settings.secrets()
     findings = [*await database_findings(settings), *await asyncio.to_thread(_disk, settings)]
+    findings += await asyncio.to_thread(_account, settings)
     findings.append(await _look("calendar", _calendar, settings))
     findings += await price_source_findings(settings)
     findings.append(await symbol_changes_finding(settings))
@@ -90,6 +91,14 @@ def _disk(settings: Settings) -> list[Finding]:
         return [disk_finding(settings)]
     except OSError as exc:
         return [Finding("disk", False, f"it cannot be asked: {exc.strerror}", "Look at the disk and its mount.")]
+
+
+def _account(settings: Settings) -> list[Finding]:
+    """The account that root's embedded server runs as."""
+    try:
+        return [found] if (found := account_finding(settings)) is not None else []
+    except AlphaMondayError as exc:
+        return [Finding("account", False, exc.message, exc.remedy)]
 
 
 async def _calendar(_: Settings) -> str:

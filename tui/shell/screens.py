@@ -12,6 +12,7 @@ from core.logs import log_to_file
 from core.settings import Settings
 from core.settings_layers import LoadedSettings
 from db.errors import AlphaMondayError
+from db.regular_files import NotRegularFileError
 from tui.mode import Mode
 from tui.streams import is_dumb
 
@@ -79,6 +80,8 @@ def _require_terminal() -> None:
 def _log(settings: Settings) -> Path:
     try:
         return log_to_file(settings.data_dir, settings.secrets())
+    except NotRegularFileError as exc:
+        raise LogUnwritableError(f"The log {exc.filename} cannot be written: {exc.strerror}.", exc.remedy) from exc
     except OSError as exc:
         raise LogUnwritableError(
             f"The log in {settings.data_dir} cannot be written: {exc.strerror}.",

@@ -44,7 +44,7 @@ from db.errors import AlphaMondayError
 from db.records import Action
 from tests.fakes import ScriptedPrices, closes
 from tests.loopback import Loopback, Request, json_reply, reply, serving
-from tests.planting import WAYS, plant
+from tests.planting import WAYS, write_as_another
 
 KEY = "sk-marker-0f9e-4711"
 MODEL = "test/model:8b"
@@ -267,7 +267,7 @@ async def test_a_prompt_that_cannot_be_used_is_named(
 async def test_a_prompt_that_others_can_write_is_refused(
     provider: Loopback, prices: ScriptedPrices, tmp_path: Path, way: str
 ) -> None:
-    file = plant(tmp_path / "prompt.txt", "Pick what I hold.", way)
+    file = write_as_another(tmp_path / "prompt.txt", "Pick what I hold.", way)
     with pytest.raises(PicksUnavailableError, match="is refused: ") as caught:
         await source(provider, prices, prompt=file).picks(MONDAY)
     assert str(file) in caught.value.message

@@ -13,7 +13,7 @@ import pytest
 from core.settings import SettingsError, user_keys_file, user_settings_file
 from core.settings_layers import load_settings
 from tests.loopback import Loopback, json_reply, serving
-from tests.planting import NOBODY, WAYS, plant
+from tests.planting import NOBODY, WAYS, write_as_another
 from tests.tui.shell.conftest import PROGRAM, WEEKS, CommandLine, Market, everything, instant
 from tests.tui.shell.test_headless import Service
 
@@ -52,7 +52,7 @@ def received(attacker: Loopback) -> str:
 def test_a_settings_file_that_others_can_write_is_refused_by_name(
     keys: Path, attacker: Loopback, alpha_monday: CommandLine, way: str, place: str
 ) -> None:
-    file = plant(keys / ".env" if place == ".env" else user_settings_file(), leading_to(attacker), way)
+    file = write_as_another(keys / ".env" if place == ".env" else user_settings_file(), leading_to(attacker), way)
     for command in COMMANDS:
         outcome = alpha_monday(*command)
         said = outcome.out + outcome.err
@@ -68,14 +68,14 @@ def test_a_settings_file_that_others_can_write_is_refused_by_name(
 def test_the_file_of_env_file_is_under_the_same_rule(
     keys: Path, attacker: Loopback, alpha_monday: CommandLine, way: str
 ) -> None:
-    file = plant(keys / "service.env", leading_to(attacker), way)
+    file = write_as_another(keys / "service.env", leading_to(attacker), way)
     outcome = alpha_monday("doctor", "--env-file", str(file))
     assert (outcome.code, attacker.requests) == (1, [])
     assert f"PROBLEM  settings: The settings file {str(file)!r} is refused" in outcome.out
 
 
 def test_the_doctor_tells_of_it_as_a_finding(keys: Path, attacker: Loopback, alpha_monday: CommandLine) -> None:
-    plant(keys / ".env", leading_to(attacker), WAYS[1])
+    write_as_another(keys / ".env", leading_to(attacker), WAYS[1])
     [check] = alpha_monday("doctor", "--json").json["checks"]
     assert (check["name"], check["ok"]) == ("settings", False)
     assert check["remedy"].endswith(f"chmod go-w {keys}/.env")
@@ -85,7 +85,7 @@ def test_the_doctor_tells_of_it_as_a_finding(keys: Path, attacker: Loopback, alp
 def test_a_link_is_judged_by_the_file_that_it_leads_to(
     keys: Path, attacker: Loopback, alpha_monday: CommandLine
 ) -> None:
-    (keys / ".env").symlink_to(plant(keys / "theirs" / "x.env", leading_to(attacker), WAYS[1]))
+    (keys / ".env").symlink_to(write_as_another(keys / "theirs" / "x.env", leading_to(attacker), WAYS[1]))
     assert "chmod go-w" in alpha_monday("doctor").out
     (keys / "theirs" / "x.env").chmod(0o640)
     assert "elsewhere" in alpha_monday("doctor").out, "it is read"
@@ -93,7 +93,7 @@ def test_a_link_is_judged_by_the_file_that_it_leads_to(
 
 
 def test_a_file_that_sets_nothing_of_ours_is_nobody_s_business(keys: Path, alpha_monday: CommandLine) -> None:
-    plant(keys / ".env", "OTHER=1\n", WAYS[2])
+    write_as_another(keys / ".env", "OTHER=1\n", WAYS[2])
     assert alpha_monday("config").code == 0
 
 
@@ -272,7 +272,7 @@ def test_nothing_is_stored_of_a_file_that_others_can_write(
     changes.write_text("ticker,successor,date\nAAA,BBB,2020-01-08\n")
     monkeypatch.setenv("ALPHA_MONDAY_SYMBOL_CHANGES", str(changes))
     file = {"PRICE_FILE": market.prices, "PICKS_FILE": market.picks, "SYMBOL_CHANGES": changes}[setting]
-    plant(file, file.read_text(), way)
+    write_as_another(file, file.read_text(), way)
     outcome = alpha_monday("open", "2020-01-06", "--late", "--source", "file", "--json")
     written = everything(conninfo)
     assert (outcome.code, written["batches"]) == (1, []) or setting == "SYMBOL_CHANGES"
@@ -292,10 +292,10 @@ def test_nothing_is_picked_from_a_file_that_others_can_write(
 ) -> None:
     monkeypatch.delenv("ALPHA_MONDAY_PICKS_FILE")
     if source == "momentum":
-        file = plant(market.directory / "universe.csv", "ticker\nAAA\nBBB\nCCC\n", way)
+        file = write_as_another(market.directory / "universe.csv", "ticker\nAAA\nBBB\nCCC\n", way)
         monkeypatch.setenv("ALPHA_MONDAY_UNIVERSE", str(file))
     else:
-        file = plant(market.directory / "data" / "staged.csv", market.picks.read_text(), way)
+        file = write_as_another(market.directory / "data" / "staged.csv", market.picks.read_text(), way)
     monkeypatch.setenv("ALPHA_MONDAY_PICK_SOURCE", source)
     outcome = alpha_monday("open", "2020-01-06", "--late")
     assert outcome.code == 1
@@ -304,13 +304,13 @@ def test_nothing_is_picked_from_a_file_that_others_can_write(
 
 
 def test_picks_that_are_given_by_hand_may_be_anybody_s(market: Market, alpha_monday: CommandLine) -> None:
-    plant(market.picks, market.picks.read_text(), WAYS[2])
+    write_as_another(market.picks, market.picks.read_text(), WAYS[2])
     assert alpha_monday("open", "2020-01-06", "--late", "--picks", str(market.picks)).code == 0
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_file_of_keys_that_others_can_write_is_told_of(anywhere: Path, alpha_monday: CommandLine, way: str) -> None:
-    plant(user_keys_file(), '[keys]\nquit = "x"\n', way)
+    write_as_another(user_keys_file(), '[keys]\nquit = "x"\n', way)
     found = {check["name"]: check for check in alpha_monday("doctor", "--json").json["checks"]}
     assert str(user_keys_file()) in found["files"]["message"]
 
