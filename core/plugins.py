@@ -58,7 +58,7 @@ def require_extra(module: str, extra: str, what: str) -> ModuleType:
     except ImportError as exc:
         raise MissingExtraError(
             f"{what} needs the package {module}, which cannot be imported: {str(exc)[:200]}",
-            f"Run: pip install 'alpha-monday[{extra}]'",
+            f"Run in a clone: pip install --require-hashes -r locks/{extra}.lock",
         ) from exc
 
 

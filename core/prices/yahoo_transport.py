@@ -45,7 +45,7 @@ class YahooErrors(ProviderErrors):
     def unauthorised(self, why: str) -> UnauthorisedError:
         return UnauthorisedError(
             f"{self.source} refuses to answer: {why}.",
-            "Run pip install --upgrade 'alpha-monday[yahoo]', or use another price source: this one is unofficial and "
+            "Update alpha-monday, or use another price source: this one is unofficial and "
             "turns programs away at will.",
         )
 
