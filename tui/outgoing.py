@@ -19,6 +19,8 @@ _CELL_LIMIT = 100_000  # a payload whole, so that its JSON can be read
 # full-width, small and raised signs as the plain ones.
 _FORMULA_SIGNS = frozenset("=+-@\N{MINUS SIGN}")
 _FIRST_DRAWN = re.compile(rf"[\s{MARK}{LINE_MARK}\u2400-\u243f]*(\S)")
+_FONT_FACE = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
@@ -68,6 +70,12 @@ def _reads_as_formula(text: str) -> bool:
     if first is None or _NUMBER.fullmatch(text):
         return False
     return unicodedata.normalize("NFKC", first[1]) in _FORMULA_SIGNS
+
+
+def as_picture(svg: str) -> str:
+    """A screenshot of Textual's as XML that leads nowhere: without the fonts that a browser would fetch from a host."""
+    style, end, drawn = svg.partition("</style>")
+    return _NOT_XML.sub(MARK, _FONT_FACE.sub("", style) + end + drawn)
 
 
 async def copy_natively(text: str) -> bool:
