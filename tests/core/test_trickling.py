@@ -71,29 +71,29 @@ class Trickler:
 def trickling(begins_with: bytes, goes_on_with: bytes) -> Iterator[Trickler]:
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            trickler.clients += 1
+            here.clients += 1
             try:
                 self.request.recv(65536)
-                self.request.sendall(trickler.begins_with)
-                while not trickler.released.wait(PAUSE_S):
-                    self.request.sendall(trickler.goes_on_with)
+                self.request.sendall(here.begins_with)
+                while not here.released.wait(PAUSE_S):
+                    self.request.sendall(here.goes_on_with)
             except OSError:
-                trickler.left += 1
+                here.left += 1
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        trickler = Trickler(f"http://127.0.0.1:{server.server_address[1]}", begins_with, goes_on_with)
+        here = Trickler(f"http://127.0.0.1:{server.server_address[1]}", begins_with, goes_on_with)
         accepting = threading.Thread(target=server.serve_forever, args=(0.01,))
         accepting.start()
         try:
-            yield trickler
+            yield here
         finally:
-            trickler.released.set()
+            here.released.set()
             server.shutdown()
             accepting.join()
 
 
-@pytest.fixture(params=TRICKLES.values(), ids=TRICKLES)
+@pytest.fixture(params=list(TRICKLES.values()), ids=list(TRICKLES))
 def trickler(request: pytest.FixtureRequest) -> Iterator[Trickler]:
     with trickling(*request.param) as trickler:
         yield trickler
@@ -188,7 +188,9 @@ async def test_an_alert_channel_and_those_beside_it(trickler: Trickler, monkeypa
         assert problems == ()
 
         async def ask() -> None:
-            assert await asyncio.gather(slow.send(message), well.send(message)) == [False, True]
+            is_slow_done, is_well_done = await asyncio.gather(slow.send(message), well.send(message))
+            assert not is_slow_done
+            assert is_well_done
 
         await ends_in_time(ask())
         assert slow.problem == "it did not come back within 0.6 s"
