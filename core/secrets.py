@@ -30,6 +30,9 @@ def in_every_form(secrets: Iterable[str]) -> frozenset[str]:
             quote(secret, errors="replace"),
             quote_plus(secret, errors="replace"),
             repr(secret)[1:-1],
+            repr(f"{secret}'\"")[1:-4],  # as part of a text with quotes of both kinds
+            ascii(secret)[1:-1],
+            repr(secret.encode("utf-8", "replace"))[2:-1],
             json.dumps(secret)[1:-1],
         )
     )
