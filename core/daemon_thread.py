@@ -63,6 +63,34 @@ class DaemonThread:
             raise BlockedError(f"it did not come back within {within.total_seconds():g} s") from exc
 
 
+def call_within(within: timedelta, name: str, function: Callable[[], Result]) -> Result:
+    """What `function` returns or raises in a daemon thread called `name`; the caller's thread waits meanwhile.
+
+    Raises BlockedError after `within`, and RuntimeError where it tries to end the thread or the process.
+    """
+    outcome: Future[Result] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(function())
+        except Exception as exc:  # noqa: BLE001 - all of it belongs to the caller
+            outcome.set_exception(exc)
+        except BaseException as exc:  # noqa: BLE001 - as above; in the caller's thread it would end the program
+            outcome.set_exception(_as_error(exc))
+
+    Thread(target=work, name=name, daemon=True).start()
+    try:
+        return outcome.result(within.total_seconds())
+    except TimeoutError as exc:
+        if outcome.done():
+            raise
+        raise BlockedError(f"it did not come back within {within.total_seconds():g} s") from exc
+
+
+def _as_error(ending: BaseException) -> RuntimeError:
+    return RuntimeError(f"a call raised {type(ending).__name__}")
+
+
 class DaemonLoop:
     """Runs coroutines one at a time in an event loop of their own in a daemon thread.
 
@@ -94,6 +122,10 @@ class DaemonLoop:
             tasks.append(loop.create_task(call()))
             try:
                 return loop.run_until_complete(tasks[0])
+            except (Exception, asyncio.CancelledError):
+                raise
+            except BaseException as exc:
+                raise _as_error(exc) from exc
             finally:
                 if is_over.is_set():
                     loop.close()
@@ -104,8 +136,6 @@ class DaemonLoop:
             if tasks:
                 loop.call_soon_threadsafe(tasks[0].cancel)
             raise
-        except (SystemExit, KeyboardInterrupt) as exc:
-            raise RuntimeError(f"a call raised {type(exc).__name__}") from exc
 
 
 def _close(loop: asyncio.AbstractEventLoop, is_over: Event) -> None:

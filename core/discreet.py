@@ -7,7 +7,8 @@ blocks would hold up heartbeats and alerts too, so each has a thread of its own.
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 from core.daemon_thread import DaemonLoop
@@ -16,7 +17,7 @@ from core.picks.query import PICKS_WITHIN
 from core.picks.source import PickDraft, PickOptions, PickSource
 from core.prices.around import AroundSource
 from core.prices.query import LONGEST_NAME, QUERY_WITHIN
-from core.prices.source import Answer, PriceOptions, PriceSource
+from core.prices.source import Answer, Basis, PriceOptions, PriceSource, is_taken_at_its_word, least_rest
 from core.secrets import secrets_of_address
 from db.errors import AlphaMondayError
 from db.secret_forms import in_every_form
@@ -24,20 +25,41 @@ from db.text import storable
 
 
 class DiscreetPrices(AroundSource):
-    """Another price source in a thread of its own; the key and the address's secrets of `options` are masked."""
+    """Another price source in a thread of its own; the key and the address's secrets of `options` are masked.
+
+    What it says of itself is asked once, when it is made, and its answers bear its own name.
+    """
 
     def __init__(self, source: PriceSource, options: PriceOptions) -> None:
+        """Raises TypeError or ValueError for what no price source has, and whatever `source` raises."""
         super().__init__(source)
         self._options = options
+        self._name = _name_of(source)
+        self._basis = Basis(source.basis)
+        delay: object = source.settle_delay
+        if not isinstance(delay, timedelta) or delay < timedelta(0):
+            raise TypeError("settle_delay is no duration")
+        self._settle_delay = delay
+        self.least_rest = least_rest(source)
+        self.is_taken_at_its_word = is_taken_at_its_word(source)
         self._loop = DaemonLoop(f"prices of {self.name}")
 
     @property
     def name(self) -> str:
-        return storable(str(self._source.name))[:LONGEST_NAME]
+        return self._name
+
+    @property
+    def basis(self) -> Basis:
+        return self._basis
+
+    @property
+    def settle_delay(self) -> timedelta:
+        return self._settle_delay
 
     async def closes(self, symbols: Iterable[str], first: date, last: date) -> Answer:
         with discreet(self._options):
-            return await self._loop.run(QUERY_WITHIN, lambda: self._source.closes(symbols, first, last))
+            answer = await self._loop.run(QUERY_WITHIN, lambda: self._source.closes(symbols, first, last))
+        return replace(answer, source=self._name)
 
 
 class PricesForAnotherLoop(AroundSource):
@@ -63,11 +85,12 @@ class DiscreetPicks:
         self._source = source
         self._options = options
         self._prices = prices
+        self._name = _name_of(source)
         self._loop = DaemonLoop(f"picks of {self.name}")
 
     @property
     def name(self) -> str:
-        return storable(str(self._source.name))[:LONGEST_NAME]
+        return self._name
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
@@ -77,6 +100,14 @@ class DiscreetPicks:
             self._prices.loop = asyncio.get_running_loop()
         with discreet(self._options):
             return await self._loop.run(PICKS_WITHIN, lambda: self._source.picks(run_date))
+
+
+def _name_of(source: PriceSource | PickSource) -> str:
+    """Raises TypeError for a source without a name."""
+    name: object = source.name
+    if not isinstance(name, str) or not name:
+        raise TypeError("a source has no name")
+    return storable(str(name))[:LONGEST_NAME]
 
 
 @contextmanager

@@ -3,14 +3,19 @@
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from operator import attrgetter
 from types import ModuleType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+from core.daemon_thread import BlockedError, call_within
 from db.errors import AlphaMondayError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+# An import may read much from a slow disk; a source that needs longer would hold up every start.
+LOADED_WITHIN = timedelta(minutes=1)
 
 Options = TypeVar("Options")
 Source = TypeVar("Source")
@@ -58,7 +63,7 @@ def require_extra(module: str, extra: str, what: str) -> ModuleType:
     except ImportError as exc:
         raise MissingExtraError(
             f"{what} needs the package {module}, which cannot be imported: {str(exc)[:200]}",
-            f"Run: pip install 'alpha-monday[{extra}]'",
+            f"Run in a clone: pip install --require-hashes -r locks/{extra}.lock",
         ) from exc
 
 
@@ -80,17 +85,17 @@ class Registry(Generic[Options, Source]):
         offered = {entry.name for entry in self._offered()}
         return [*self.built_in, *sorted(offered - self.built_in.keys())]
 
-    def make(self, name: str, options: Options) -> Source:
-        """The source called `name`.
+    def make(self, name: str, options: Options, around: Callable[[Source], Source] | None = None) -> Source:
+        """The source called `name`; a third party's as `around` gives it.
 
-        Raises `UnknownSourceError`, `BrokenSourceError` for a third party's that fails, or what the factory
+        Raises `UnknownSourceError`, `BrokenSourceError` for a third party's that fails or hangs, or what the factory
         itself says to the operator (`MissingSettingError`).
         """
         if (address := self.built_in.get(name)) is not None:
             module, _, attribute = address.partition(":")
             factory = cast("Callable[[Options], Source]", attrgetter(attribute)(importlib.import_module(module)))
             return factory(options)
-        return self._make_offered(name, options)
+        return self._make_offered(name, options, around)
 
     def _offered(self) -> "list[EntryPoint]":
         # Reading the metadata of every installed package takes time that a built-in name need not spend.
@@ -98,7 +103,7 @@ class Registry(Generic[Options, Source]):
 
         return list(entry_points(group=self.group))
 
-    def _make_offered(self, name: str, options: Options) -> Source:
+    def _make_offered(self, name: str, options: Options, around: Callable[[Source], Source] | None) -> Source:
         entries = [entry for entry in self._offered() if entry.name == name]
         if not entries:
             raise UnknownSourceError(
@@ -112,18 +117,36 @@ class Registry(Generic[Options, Source]):
             )
         [entry] = entries
         remedy = f"Repair or uninstall {_origin(entry)}, or set {self.setting} to another source."
+        thread = f"{self.kind} {name}"
         try:
-            factory = cast("Callable[[Options], Source]", entry.load())
+            factory = cast("Callable[[Options], Source]", call_within(LOADED_WITHIN, thread, entry.load))
         except Exception as exc:
             raise BrokenSourceError(
                 f"{self.kind} {name!r} cannot be loaded: {type(exc).__name__}: {str(exc)[:200]}", remedy
             ) from exc
+
+        def make() -> Source:
+            made = factory(options)
+            return made if around is None else around(made)
+
         try:
-            return factory(options)
+            return call_within(LOADED_WITHIN, thread, make)
         except AlphaMondayError:
             raise
         except Exception as exc:  # its text may repeat a key from the options, so the type alone is told
-            raise BrokenSourceError(f"{self.kind} {name!r} cannot be made: {type(exc).__name__}", remedy) from exc
+            why = str(exc) if isinstance(exc, BlockedError) else type(exc).__name__
+            raise BrokenSourceError(f"{self.kind} {name!r} cannot be made: {why}", remedy) from exc
+
+    def refuse_namesake(self, name: str, calls_itself: str) -> None:
+        """Raises BrokenSourceError where the third party's source `name` passes for one that is built in.
+
+        What it answers would be stored under that name.
+        """
+        if calls_itself in self.built_in:
+            raise BrokenSourceError(
+                f"{self.kind} {name!r} calls itself {calls_itself!r}, which is one of the product's own",
+                f"Correct its name or uninstall it, or set {self.setting} to another source.",
+            )
 
 
 def _origin(entry: "EntryPoint") -> str:

@@ -25,6 +25,9 @@ def _forms(secret: str) -> Iterator[str]:
         yield form
         yield _ENCODED.sub(lambda found: found[0].lower(), form)
     yield repr(secret)[1:-1]
+    yield repr(f"{secret}'\"")[1:-4]  # as part of a text with quotes of both kinds
+    yield ascii(secret)[1:-1]
+    yield repr(secret.encode("utf-8", "replace"))[2:-1]
     yield json.dumps(secret)[1:-1]
     for form in _in_base64(secret.encode(errors="replace")):
         yield form

@@ -14,6 +14,7 @@ from core.settings import Settings
 from core.trading_calendar import EXCHANGE_ZONE
 from tui.app import AlphaMondayApp
 from tui.mode import Mode
+from tui.outgoing import as_picture
 from tui.status import Link
 
 PICTURES = Path(__file__).parent / "screens"
@@ -78,7 +79,7 @@ async def take(settings: Settings) -> None:
                 await pilot.press(key)
                 await settled(pilot)
             await settled(pilot)
-            picture = app.export_screenshot(title="Alpha Monday")
+            picture = as_picture(app.export_screenshot(title="Alpha Monday"))
             await asyncio.to_thread((PICTURES / f"{name}.svg").write_text, picture, encoding="utf-8")
 
 

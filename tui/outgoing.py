@@ -3,18 +3,25 @@
 import asyncio
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from db.errors import AlphaMondayError
-from tui.literal import clean
+from tui.literal import LINE_MARK, MARK, clean
 
 _CLIPBOARD_TAKES_AT_MOST_S = 2.0
 _CELL_LIMIT = 100_000  # a payload whole, so that its JSON can be read
-# Spreadsheets take a cell that begins so for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Spreadsheets take a cell that begins so for a formula. Some drop blanks and whatever draws nothing before it, and read
+# full-width, small and raised signs as the plain ones.
+_FORMULA_SIGNS = frozenset("=+-@\N{MINUS SIGN}")
+_FIRST_DRAWN = re.compile(rf"[\s{MARK}{LINE_MARK}\u2400-\u243f]*(\S)")
+_FONT_FACE = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 class NotWrittenError(AlphaMondayError):
@@ -55,7 +62,20 @@ def _cell(value: object, *, lines: bool = True) -> str:
     if not isinstance(value, str):
         return str(value)
     text = clean(value, limit=_CELL_LIMIT, lines=lines)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if _reads_as_formula(text) else text
+
+
+def _reads_as_formula(text: str) -> bool:
+    first = _FIRST_DRAWN.match(text)
+    if first is None or _NUMBER.fullmatch(text):
+        return False
+    return unicodedata.normalize("NFKC", first[1]) in _FORMULA_SIGNS
+
+
+def as_picture(svg: str) -> str:
+    """A screenshot of Textual's as XML that leads nowhere: without the fonts that a browser would fetch from a host."""
+    style, end, drawn = svg.partition("</style>")
+    return _NOT_XML.sub(MARK, _FONT_FACE.sub("", style) + end + drawn)
 
 
 async def copy_natively(text: str) -> bool:

@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -44,7 +45,7 @@ def tell_uncaught(error: BaseException, *, has_traceback: bool) -> None:
 @contextmanager
 def uncaught_errors_in_a_sentence(*, has_tracebacks: bool) -> Iterator[None]:
     """What Python would print a traceback of becomes a line of the log; without a log, a sentence on stderr."""
-    before = threading.excepthook, sys.unraisablehook, logging.lastResort
+    before = threading.excepthook, sys.unraisablehook, logging.lastResort, warnings.showwarning
 
     def in_a_thread(args: threading.ExceptHookArgs) -> None:
         if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
@@ -55,16 +56,22 @@ def uncaught_errors_in_a_sentence(*, has_tracebacks: bool) -> Iterator[None]:
             _log("Internal error while an object was given up", args.exc_value)
 
     threading.excepthook, sys.unraisablehook = in_a_thread, in_a_finalizer
+    warnings.showwarning = _log_warning
     logging.lastResort = _OnStderr(has_tracebacks=has_tracebacks)
     _secrets.clear()
     try:
         yield
     finally:
-        threading.excepthook, sys.unraisablehook, logging.lastResort = before
+        threading.excepthook, sys.unraisablehook, logging.lastResort, warnings.showwarning = before
 
 
 def _log(words: str, error: BaseException) -> None:
     log.error(words, exc_info=error, extra={"event": "uncaught"})
+
+
+def _log_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Python itself would print it unmasked, with the line of the source."""
+    log.warning("%s: %s", category.__name__, str(message)[:300], extra={"event": "python_warning"})
 
 
 def _write(words: str, error: BaseException | None, has_traceback: bool) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.alerts.words import cut
+from core.alerts.words import cut, harmless
 
 TITLE_LIMIT = 120
 BODY_LIMIT = 1_800  # what every common service takes in one piece; Discord's 2,000 is the least of them
@@ -35,10 +35,10 @@ class Message:
 
 
 def make_message(title: str, lines: Sequence[str], severity: Severity = Severity.INFO) -> Message:
-    """A message of `lines`, as many of them as fit; what they hold from outside is `plain` already."""
-    title = cut(_SENDER + title, TITLE_LIMIT)
-    body = "\n".join(lines).strip() or title
+    """A message of `lines`, as many of them as fit, made `harmless`; what they hold from outside is `plain` already."""
+    title = cut(harmless(_SENDER + title), TITLE_LIMIT)
+    body = harmless("\n".join(lines)).strip() or title
     if len(body) > BODY_LIMIT:
         kept = body[: BODY_LIMIT - 40].rsplit("\n", 1)[0]
         body = f"{kept}\n… and more: alpha-monday events"
-    return Message(title, body, severity)
+    return Message(harmless(title), harmless(body), severity)  # what a cut leaves may be markup again

@@ -1,5 +1,6 @@
 """The words of alerts: figures, days and reasons, and text from outside made harmless. Pure."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -15,8 +16,27 @@ _HUNDREDTH = Decimal("0.01")
 _REPLACED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _COMBINING = frozenset({"Mn", "Me"})
 _MOST_COMBINING = 2
-# What chat services take for mentions, links or emphasis becomes a letter that looks alike and does nothing.
-_DEFUSED = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "ˋ", "*": "∗", "[": "(", "]": ")", "|": "¦", "~": "∼"})
+# What mail clients and chat services take for mentions, links or markup becomes a character that looks alike.
+_LOOK_ALIKES = str.maketrans(
+    {"<": "‹", ">": "›", "@": "＠", "`": "ˋ", "*": "∗", "[": "(", "]": ")", "|": "¦", "~": "∼", "#": "♯", "\\": "⧵"}
+)
+# A dot in a name that may be a host's: its last label has two characters or more and begins with a letter. So `BRK.B`
+# and `18.6.3` are none, but `SAP.DE` is. IDNA reads the three other dots as dots too.
+_DOT_IN_HOST = re.compile(r"(?<=[^\s/])[.。．｡](?=[^\W\d_](?:[\w-]|[^\x00-\x7f…]))")
+_IPV4_ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3,}")
+_SAME_LENGTH = (
+    (re.compile(r"//"), "∕∕"),
+    (re.compile(r"(?<=[^\W\d_]):(?=[^\s\d])"), "∶"),  # the colon of a scheme, `mailto:`, but not of a port
+    (re.compile(r"(?:(?<=\btel)|(?<=\bsms)|(?<=\blocalhost)):(?=\d)", re.IGNORECASE), "∶"),
+    (re.compile(r"(?<!\w):(?=[\w+-]+:)"), "∶"),  # the first of `:smile:`
+    (re.compile(r"(?<!\w)/(?=\w+(?![\w/]))"), "∕"),  # a bot's command, `/start`
+    (re.compile(r"&(?=#?\w+;)"), "＆"),  # an entity, `&#46;`
+    (re.compile(r"(?<![^\W_])_|_(?![^\W_])"), "＿"),  # emphasis; an underscore inside a word is none
+)
+# What begins a list, a heading or a rule.
+_LIST_NUMBER = re.compile(r"^(\s*\d+)[.)](?=\s)", re.MULTILINE)
+_LINE_OF_SIGNS = re.compile(r"^\s*[-+=]+(?=\s|$)", re.MULTILINE)
+_SIGNS = str.maketrans({"-": "‐", "+": "＋", "=": "＝"})
 _REASONS = {
     "market_closed": "market closed",
     "price_missing": "no close",
@@ -47,16 +67,34 @@ _REASONS = {
 
 
 def plain(value: object, *, limit: int = 200) -> str:
-    """`value` as one line of at most `limit` characters that no channel takes for a command, a mention or a link."""
+    """`value` as one line of at most `limit` characters, each of which is drawn."""
     # Cut before looking at each character: a megabyte costs what a line does.
-    text = " ".join(str(value)[: 2 * limit + 2].split()).replace("://", ":∕∕").translate(_DEFUSED)
+    return cut(_drawn(" ".join(str(value)[: 2 * limit + 2].split())), limit)
+
+
+def _drawn(text: str) -> str:
+    """`text` with a mark for whatever draws nothing, and for heaps of combining characters."""
     shown: list[str] = []
     combining = 0
     for character in text:
         category = unicodedata.category(character)
         combining = combining + 1 if category in _COMBINING else 0
         shown.append(MARK if category in _REPLACED or combining > _MOST_COMBINING else character)
-    return cut("".join(shown), limit)
+    return "".join(shown)
+
+
+def harmless(text: str) -> str:
+    """`text`, in whose lines no client finds a link, a host, a mention or markup: `https∶∕∕evil(.)example`.
+
+    Done twice, it changes nothing more; and what is cut from it grows no longer by doing it again.
+    """
+    text = "\n".join(map(_drawn, text.split("\n"))).translate(_LOOK_ALIKES)
+    for dangerous, replacement in _SAME_LENGTH:
+        text = dangerous.sub(replacement, text)
+    text = _LIST_NUMBER.sub(r"\1․", text)
+    text = _LINE_OF_SIGNS.sub(lambda found: found[0].translate(_SIGNS), text)
+    text = _IPV4_ADDRESS.sub(lambda found: found[0].replace(".", "(.)"), text)
+    return _DOT_IN_HOST.sub("(.)", text)
 
 
 def cut(text: str, limit: int) -> str:

@@ -33,5 +33,11 @@ def make_pick_source(name: str, options: PickOptions) -> PickSource:
         return _PICK_SOURCES.make(name, options)
     prices = None if options.prices is None else PricesForAnotherLoop(options.prices)
     options = replace(options, prices=prices)
+
+    def around(source: PickSource) -> PickSource:
+        made = DiscreetPicks(source, options, prices)
+        _PICK_SOURCES.refuse_namesake(name, made.name)
+        return made
+
     with discreet(options):
-        return DiscreetPicks(_PICK_SOURCES.make(name, options), options, prices)
+        return _PICK_SOURCES.make(name, options, around)

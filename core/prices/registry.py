@@ -31,5 +31,11 @@ def make_price_source(name: str, options: PriceOptions) -> PriceSource:
     """
     if name in _PRICE_SOURCES.built_in:
         return _PRICE_SOURCES.make(name, options)
+
+    def around(source: PriceSource) -> PriceSource:
+        made = DiscreetPrices(source, options)
+        _PRICE_SOURCES.refuse_namesake(name, made.name)
+        return made
+
     with discreet(options):
-        return DiscreetPrices(_PRICE_SOURCES.make(name, options), options)
+        return _PRICE_SOURCES.make(name, options, around)

@@ -51,8 +51,7 @@ class YahooErrors(ProviderErrors):
     def unauthorised(self, why: str) -> UnauthorisedError:
         return UnauthorisedError(
             f"{self.source} refuses to answer: {why}.",
-            "Run pip install --upgrade 'alpha-monday[yahoo]', or use another price source: this one is unofficial and "
-            "turns programs away at will.",
+            "Update alpha-monday, or use another price source: this one is unofficial and turns programs away at will.",
         )
 
     def other_listing(self, ticker: str, currency: object, zone: object) -> MalformedError:

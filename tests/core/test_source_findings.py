@@ -114,11 +114,11 @@ async def test_a_failing_first_one_is_a_problem_and_a_working_second_one_is_none
 
 
 async def test_a_missing_extra_is_named_with_what_installs_it(chain: dict[str, PriceSource | Exception]) -> None:
-    chain["yahoo"] = MissingExtraError("price source yahoo needs curl_cffi", "Run: pip install 'alpha-monday[yahoo]'")
+    chain["yahoo"] = MissingExtraError("price source yahoo needs curl_cffi", "Run: pip install -r yahoo.lock")
     found = await found_of_chain()
     assert found["price source tiingo"].ok
     assert not found["price source yahoo"].ok
-    assert "alpha-monday[yahoo]" in found["price source yahoo"].remedy
+    assert "yahoo.lock" in found["price source yahoo"].remedy
 
 
 async def test_whatever_a_third_partys_source_raises_the_others_are_looked_at(

@@ -2,13 +2,15 @@
 
 import csv
 import io
+import re
+import unicodedata
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pyperclip
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from textual.widgets import Input
 
@@ -17,7 +19,7 @@ from tests.tui.driving import app_for, has_arrived, running, shown, until
 from tests.tui.history import MISSED_WEEK, NEWEST_WEEK, all_weeks, close_of
 from tests.tui.test_literal import HOSTILE
 from tui.literal import clean
-from tui.outgoing import Export, NotWrittenError, csv_text, write_new_file
+from tui.outgoing import Export, NotWrittenError, csv_text, tabbed_text, write_new_file
 
 
 def test_values_are_written_whole() -> None:
@@ -31,9 +33,60 @@ def test_text_from_outside_is_no_formula(text: str) -> None:
     assert cell == f"'{text}"
 
 
-def test_a_negative_number_stays_a_number() -> None:
-    [_, [cell]] = csv.reader(io.StringIO(csv_text(Export("x", ("a",), [(Decimal("-1.50"),)]))))
-    assert cell == "-1.50"
+BEFORE_FORMULAS = " \t\r\n\v\f\x1c\x85\u00a0\u1680\u2003\u2028\u202f\u205f\u3000\u200b\u2060\ufeff\u00ad\u2800\u3164"
+SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋−"
+
+
+@given(
+    st.text(st.sampled_from(BEFORE_FORMULAS), max_size=4),
+    st.sampled_from(SIGNS),
+    st.text(max_size=10) | st.sampled_from(["1+1", "1,5", "1e5", "cmd|' /C calc'!A0", "HYPERLINK(A1)"]),
+)
+@example(before=" ", sign="=", rest="1+1")
+@example(before="\u00a0", sign="=", rest="1+1")
+@example(before="\n", sign="=", rest="1+1")
+@example(before="", sign="＝", rest="1+1")
+@example(before="\u3000\u200b", sign="－", rest="A1")
+def test_no_blank_and_no_wide_sign_hides_a_formula(before: str, sign: str, rest: str) -> None:
+    [_, [cell]] = csv.reader(io.StringIO(csv_text(Export("x", ("a",), [(before + sign + rest,)]))))
+    assert cell.startswith("'") or is_number(before + sign + rest)
+
+
+@given(st.text(), st.booleans())
+def test_no_cell_begins_like_a_formula(text: str, in_a_file: bool) -> None:
+    """Neither in a file nor on a clipboard, for a reader that drops what it does not draw and narrows what is wide."""
+    if in_a_file:
+        [_, [cell]] = csv.reader(io.StringIO(csv_text(Export("x", ("a",), [(text,)]))))
+    else:
+        [_, cell] = tabbed_text(("a",), [(text,)]).split("\n")
+    drawn = unicodedata.normalize("NFKC", cell).lstrip().lstrip("\N{REPLACEMENT CHARACTER}")
+    assert not drawn.startswith(("=", "+", "-", "@", "−")) or is_number(text)
+
+
+def is_number(text: str) -> bool:
+    return re.fullmatch(r"[-+]?[0-9]+(\.[0-9]+)?", text, re.ASCII) is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (Decimal("-1.50"), "-1.50"),
+        (-1, "-1"),
+        (-1.5, "-1.5"),
+        ("-1.5", "-1.5"),
+        ("+2", "+2"),
+        (Decimal("-1E-7"), "-0.0000001"),
+    ],
+)
+def test_a_negative_number_stays_a_number(value: object, written: str) -> None:
+    [_, [cell]] = csv.reader(io.StringIO(csv_text(Export("x", ("a",), [(value,)]))))
+    assert cell == written
+
+
+@pytest.mark.parametrize("text", ["", " ", "\u00a0", "x = 1", " x", "a-b", "•-1", "ＡＢＣ"])
+def test_other_text_is_left_as_it_is(text: str) -> None:
+    [_, *cells] = csv.reader(io.StringIO(csv_text(Export("x", ("a", "b"), [(text, "y")]))))
+    assert cells == [[text, "y"]]
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=5))

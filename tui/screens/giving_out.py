@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.screen import Screen
 
 from core.trading_calendar import EXCHANGE_ZONE
-from tui.outgoing import Export, copy_natively, csv_text, write_new_file
+from tui.outgoing import Export, as_picture, copy_natively, csv_text, write_new_file
 from tui.screens.ask import AskScreen
 from tui.surroundings import House
 
@@ -38,7 +38,7 @@ async def ask_to_export(screen: Screen[Any], export: Export) -> None:
 
 def ask_to_save_screen(screen: Screen[Any]) -> None:
     """Asks for a file and writes a picture of the screen to it."""
-    picture = screen.app.export_screenshot()
+    picture = as_picture(screen.app.export_screenshot())
     _ask(screen, "Screenshot", Text("A picture (SVG) of the screen. To the file:"), "alpha-monday", "svg", picture)
 
 

@@ -187,9 +187,10 @@ async def test_without_the_extra_that_is_said_and_nothing_fails(
     monkeypatch.setitem(sys.modules, "apprise", None)
     assert await Channels(settings_with(f"json://127.0.0.1/{HIDDEN}")).ready() == ()
     [record] = [vars(record) for record in caplog.records if record.name == "core.alerts.channel"]
-    assert (record["event"], record["remedy"]) == ("alerts_unusable", "Run: pip install 'alpha-monday[notify]'")
+    remedy = "Run in a clone: pip install --require-hashes -r locks/notify.lock"
+    assert (record["event"], record["remedy"]) == ("alerts_unusable", remedy)
     finding = alerts_finding(settings_with(f"json://127.0.0.1/{HIDDEN}"))
-    assert (finding.ok, finding.remedy) == (False, "Run: pip install 'alpha-monday[notify]'")
+    assert (finding.ok, finding.remedy) == (False, remedy)
 
 
 def settings_with(urls: str) -> Settings:

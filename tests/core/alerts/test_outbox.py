@@ -256,7 +256,7 @@ async def test_a_source_that_fails_for_long_is_told_once_and_its_recovery(world:
         assert hours == 6
         assert titles([failing]) == ["prices source scripted is failing"]
         assert "has failed since Mon 6 Jan 16:30 exchange time" in failing.body
-        assert "the provider is ‹b›away‹/b›" in failing.body
+        assert "the provider is ‹b›away‹∕b›" in failing.body
         world.prices.failure = None
         await run_due_work(services)
         await tell(services)

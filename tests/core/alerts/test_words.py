@@ -11,15 +11,14 @@ from core.alerts.message import BODY_LIMIT, TITLE_LIMIT, Severity, make_message
 from core.alerts.words import listed, plain, points, reason_words
 
 ANYTHING = st.text(st.characters(categories=None), max_size=400)  # surrogates, controls and all
-HARMFUL = set("<>@`*[]|~\n\r\t\x1b\u202e\u200b\ud800\x00")
+UNDRAWN = set("\n\r\t\x1b\u202e\u200b\ud800\x00")
 
 
 @given(text=ANYTHING, limit=st.integers(1, 300))
-def test_text_from_outside_is_one_harmless_line_within_its_limit(text: str, limit: int) -> None:
+def test_text_from_outside_is_one_line_within_its_limit(text: str, limit: int) -> None:
     shown = plain(text, limit=limit)
     assert len(shown) <= limit
-    assert not HARMFUL & set(shown)
-    assert "://" not in shown
+    assert not UNDRAWN & set(shown)
     assert not {unicodedata.category(each) for each in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     shown.encode()
 

@@ -472,7 +472,7 @@ def test_without_its_packages_it_says_how_to_install_them(absent: str) -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert f"price source 'yahoo' needs the package {absent}," in ended.stdout
-    assert "pip install 'alpha-monday[yahoo]' missing_extra" in ended.stdout
+    assert "pip install --require-hashes -r locks/yahoo.lock missing_extra" in ended.stdout
 
 
 def test_a_missing_package_is_told_in_process(monkeypatch: pytest.MonkeyPatch) -> None:

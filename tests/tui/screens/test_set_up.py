@@ -537,9 +537,7 @@ async def test_a_model_is_named_with_its_address_and_what_is_secret_in_it_is_not
 
 async def test_a_missing_extra_is_told_with_what_installs_it(tiingo: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object) -> None:
-        raise MissingExtraError(
-            "price source yahoo needs the package yfinance", "Run: pip install 'alpha-monday[yahoo]'"
-        )
+        raise MissingExtraError("price source yahoo needs the package yfinance", "Run: pip install -r yahoo.lock")
 
     monkeypatch.setattr("core.plugins.Registry.make", missing)
     async with set_up(app_of()) as pilot:
@@ -547,4 +545,4 @@ async def test_a_missing_extra_is_told_with_what_installs_it(tiingo: Loopback, m
         await sees(pilot, "▸ yahoo", "but an extra")
         assert not field(pilot, "tiingo_key").display
         await pilot.press("enter")
-        await sees(pilot, "needs the package yfinance", "Run: pip install 'alpha-monday[yahoo]'")
+        await sees(pilot, "needs the package yfinance", "Run: pip install -r yahoo.lock")

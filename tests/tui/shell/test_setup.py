@@ -145,7 +145,7 @@ def test_a_missing_extra_is_told_with_what_installs_it(
     monkeypatch.setitem(sys.modules, "yfinance", None)
     outcome = alpha_monday("setup", stdin=typed("yahoo", "manual"))
     assert outcome.code == 1
-    assert "pip install 'alpha-monday[yahoo]'" in outcome.err
+    assert "pip install --require-hashes -r locks/yahoo.lock" in outcome.err
     assert not user_settings_file().exists()
 
 
