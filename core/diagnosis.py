@@ -13,7 +13,14 @@ from core.finding import Finding
 from core.health import backlog, told
 from core.leading import TICKS_FACT, ticks_in
 from core.rules import Rules
-from core.schedule_findings import days_finding, leader_finding, looks_finding, opening_finding, pause_finding
+from core.schedule_findings import (
+    days_finding,
+    leader_finding,
+    locks_finding,
+    looks_finding,
+    opening_finding,
+    pause_finding,
+)
 from core.services import Access, Services, open_address, price_chain, rules_of
 from core.settings import PREFIX, Settings
 from core.trading_calendar import TradingCalendar
@@ -22,6 +29,7 @@ from db import batches, leadership, migrate
 from db.database import Database
 from db.errors import AlphaMondayError
 from db.hosts import OldPrimary
+from db.lock_holders import lock_holders
 from db.transport import transport_problem
 from db.write_probe import Writable, probe_write
 
@@ -77,6 +85,7 @@ async def _schedule_findings(settings: Settings, database: Database, connection:
     return [
         pause_finding(facts),
         leader_finding(facts, lead),
+        locks_finding(await lock_holders(connection), facts, lead),
         looks_finding(facts, lead, now, settings.tick_every, has_active=bool(existing.active)),
         days_finding(behind),
         opening_finding(behind),

@@ -1,7 +1,7 @@
 """The scheduler of one process: it leads or stands by, and ticks while it leads and nobody has paused it.
 
-Each tick is one catch-up. One process leads, by an advisory lock on a connection of
-its own, so that providers are asked once; the others stand by and take over.
+Each tick is one catch-up. One process leads, by a lock that the transaction of a connection of
+its own holds, so that providers are asked once; the others stand by and take over.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ from db.errors import (
     LeadershipLostError,
     LeadershipUnconfirmedError,
 )
-from db.fencing import Term
+from db.fencing import Term, begin_term
 
 _STAND_BY = timedelta(seconds=2)
 _NOTE_STANDBY_EVERY = timedelta(seconds=10)
@@ -171,39 +171,47 @@ class Scheduler:
 
     async def _session(self) -> None:
         """Takes or awaits the lead on one connection, and leads while that connection lives."""
-        async with self._services.database.dedicated() as connection:
-            term = await self._stand_by(connection)
-            if term is None:
+        async with self._services.database.dedicated() as lead:
+            session = await self._stand_by(lead)
+            if session is None:
                 return
-            self._ticks = None  # those of an earlier lead are older than what another leader may have told since
-            since = self._services.clock.now()
-            await self._answered(note_leader(connection, self._who, since))
-            paused = await self._answered(read_pause(connection))
-            self._outage.ends()
-            log.info(
-                "leading",
-                extra={"event": "leading", "who": self._who, "term": term.number, "is_paused": paused is not None},
-            )
-            self._has_told_standby = False
-            if paused:
-                _tell_paused(paused)
-            phase = Phase.PAUSED if paused else Phase.LEADING
-            self._change(phase=phase, leader=self._who, since=since, paused=paused, problem=None)
-            # What the leader writes is refused once another leads; what operators start from here is theirs.
-            leading = replace(self._services, database=self._services.database.fenced(term))
-            upkeep = Upkeep(leading, self._channels)
-            watching = asyncio.create_task(self._watch(connection, since, upkeep))
-            try:
-                await self._lead(connection, leading, upkeep, watching)
-            finally:
-                watching.cancel()
-                await asyncio.gather(watching, upkeep.close(), return_exceptions=True)
+            # Beside the transaction that holds the lock, in which nothing could be committed.
+            async with self._services.database.dedicated() as connection:
+                term = await self._answered(begin_term(connection, session))
+                await self._lead_for(lead, connection, term)
 
-    async def _stand_by(self, connection: AsyncConnection[Any]) -> Term | None:
-        """Waits for the lead, and gives its term; None if it was told to stop."""
+    async def _lead_for(self, lead: AsyncConnection[Any], connection: AsyncConnection[Any], term: Term) -> None:
+        """Leads for a term, whose lock the connection `lead` holds, until told to stop or either connection is lost."""
+        await self._answered(leave_standby(connection, self._who))
+        self._ticks = None  # those of an earlier lead are older than what another leader may have told since
+        since = self._services.clock.now()
+        await self._answered(note_leader(connection, self._who, since))
+        paused = await self._answered(read_pause(connection))
+        self._outage.ends()
+        log.info(
+            "leading",
+            extra={"event": "leading", "who": self._who, "term": term.number, "is_paused": paused is not None},
+        )
+        self._has_told_standby = False
+        if paused:
+            _tell_paused(paused)
+        phase = Phase.PAUSED if paused else Phase.LEADING
+        self._change(phase=phase, leader=self._who, since=since, paused=paused, problem=None)
+        # What the leader writes is refused once another leads; what operators start from here is theirs.
+        leading = replace(self._services, database=self._services.database.fenced(term))
+        upkeep = Upkeep(leading, self._channels)
+        watching = asyncio.create_task(self._watch(lead, connection, since, upkeep))
+        try:
+            await self._lead(connection, leading, upkeep, watching)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, upkeep.close(), return_exceptions=True)
+
+    async def _stand_by(self, connection: AsyncConnection[Any]) -> int | None:
+        """Waits for the lead, and gives the session that holds it; None if it was told to stop."""
         here = Standby(self._who, self._services.clock.now())
         noted_at: float | None = None
-        while (term := await self._answered(leadership.try_lead(connection))) is None:
+        while (session := await self._answered(leadership.take_lead(connection))) is None:
             facts = await self._answered(leadership.facts(connection))
             if noted_at is None or time.monotonic() - noted_at >= _NOTE_STANDBY_EVERY.total_seconds():
                 await self._answered(note_standby(connection, here))
@@ -221,16 +229,17 @@ class Scheduler:
             if await self._pause(_STAND_BY):
                 await self._answered(leave_standby(connection, self._who))
                 return None
-        if noted_at is not None:
-            await self._answered(leave_standby(connection, self._who))
-        return term
+        return session
 
-    async def _watch(self, connection: AsyncConnection[Any], since: datetime, upkeep: Upkeep) -> None:
+    async def _watch(
+        self, lead: AsyncConnection[Any], connection: AsyncConnection[Any], since: datetime, upkeep: Upkeep
+    ) -> None:
         """Looks every few seconds, beside a tick that may take long, for a pause or a lost lead; tells the others."""
         beaten_at = confirmed_at = -math.inf
         try:
             while True:
                 await asyncio.sleep(_LOOK.total_seconds())
+                await self._answered(leadership.keep_lead(lead))
                 if await self._look(connection):
                     self._roused.set()
                 if self._tick_began is not None:

@@ -14,7 +14,6 @@ from db import batches, migrate
 from db.client_programs import tools_for
 from db.dumps import BackupError, Dump, connected, dump, fill, read_contents, restored_aside
 from db.embedded_files import sync_directory
-from db.events import OPENINGS_KEY
 from db.hosts import chosen_address
 from db.statements import load
 from db.table_digests import Digests, difference, digests
@@ -96,7 +95,9 @@ async def restore(conninfo: str, file: Path) -> Digests:
         migrate.raise_unless_current(await migrate.check(aside), may_be_behind=True)
         held = await digests(aside)
     await asyncio.to_thread(migrate.up, conninfo)
-    async with _openings_held_off(conninfo) as connection:
+    # Beside the connection that holds the lock, whose transaction would keep a lock on whatever it reads.
+    async with _openings_held_off(conninfo), connected(conninfo) as connection:
+        await connection.set_autocommit(True)
         if (server := connection.info.server_version // 10000) < contents.server_major:
             raise BackupError(
                 f"The backup was made by PostgreSQL {contents.server_major}, and the server is older: {server}.",
@@ -127,12 +128,10 @@ async def _own_contents(file: Path) -> Dump:
 
 @asynccontextmanager
 async def _openings_held_off(conninfo: str) -> AsyncIterator[AsyncConnection[Any]]:
-    """A connection that keeps every other process from opening weeks for as long as it lives."""
+    """A connection whose transaction keeps every other process from opening weeks for as long as it lasts."""
     async with connected(conninfo) as connection:
-        # Autocommit, so that beside this lock none is held that the clearing of the tables would wait for.
-        await connection.set_autocommit(True)
         # Lost with its machine or the network, it is given up within half a minute. A process that is suspended keeps
         # it: once thawed it goes on to clear the tables, which must hold no batch that was opened meanwhile.
         await connection.execute(_SQL["hold_on"])
-        await connection.execute(_SQL["hold_off_openings"], {"key": OPENINGS_KEY})
+        await connection.execute(_SQL["hold_off_openings"])
         yield connection

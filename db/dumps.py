@@ -27,6 +27,8 @@ from db.waiting import shown_wait
 _DATA_ALONE = (
     "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions",
     "--no-security-labels",
+    # Every database has these already: to make them anew would wait for the processes that hold them.
+    "--exclude-table=*.scheduler_lead", "--exclude-table=*.week_openings", "--exclude-table=*.week_backfills",
 )  # fmt: skip
 _NO_EXTENSIONS = ("--exclude-extension=*",)  # which programs before 17 do not know
 # No row can look like these lines: in the script every row begins with an id or a name.

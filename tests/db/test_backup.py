@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from db import dumps, events, migrate
+from db import dumps, migrate
 from db.backup import BackupError, _openings_held_off, backup, restore
 from db.client_programs import client_environment, run_client
 from db.embedded import EmbeddedServer
@@ -189,9 +189,14 @@ async def test_another_programs_dump_changes_nothing(
         assert not connection.execute("select from pg_database where datname = 'never_made'").fetchall()
 
 
+HOLDS_OPENINGS = """
+select from pg_locks where granted and mode = 'ExclusiveLock' and relation = to_regclass('week_openings')
+"""
+
+
 async def waiting_for_a_lock(conninfo: str) -> None:
-    """Returns when some session of the database waits for an advisory lock."""
-    query = "select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'"
+    """Returns when some session of the database waits for a lock on a relation."""
+    query = "select from pg_stat_activity where datname = current_database() and wait_event = 'relation'"
     async with asyncio.timeout(30), await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as looking:
         while not await (await looking.execute(query)).fetchall():  # noqa: ASYNC110 - the event is the server's
             await asyncio.sleep(0.02)
@@ -205,7 +210,7 @@ async def test_a_batch_that_is_being_opened_is_not_cleared_away(
     await backup(filled, file)
     migrate.up(bare_conninfo)
     with psycopg.connect(bare_conninfo) as opener:
-        opener.execute("select pg_advisory_xact_lock(%s)", (events.OPENINGS_KEY,))
+        opener.execute("lock table week_openings in exclusive mode")
         batch_id = insert(opener, "batches")
         restoring = asyncio.ensure_future(restore(bare_conninfo, file))
         await waiting_for_a_lock(bare_conninfo)
@@ -226,16 +231,15 @@ async def test_no_batch_is_opened_during_a_restore(
     async def noting(program: str, arguments: Any, *rest: Any) -> str:
         printed = await run_client(program, arguments, *rest)
         with psycopg.connect(bare_conninfo) as connection:
-            row = connection.execute("select pg_try_advisory_xact_lock(%s)", (events.OPENINGS_KEY,)).fetchone()
-        held[program] = row == (False,)
+            row = connection.execute(HOLDS_OPENINGS).fetchone()
+        held[program] = row is not None
         return printed
 
     monkeypatch.setattr(dumps, "run_client", noting)
     await restore(bare_conninfo, file)
     assert held["psql"]
     with psycopg.connect(bare_conninfo) as connection:
-        row = connection.execute("select pg_try_advisory_xact_lock(%s)", (events.OPENINGS_KEY,)).fetchone()
-    assert row == (True,)
+        assert connection.execute(HOLDS_OPENINGS).fetchone() is None
     assert every_row(bare_conninfo) == every_row(filled)
 
 
@@ -246,7 +250,7 @@ async def test_a_lock_on_openings_that_nobody_gives_up_is_not_waited_for_for_eve
     await backup(filled, file)
     migrate.up(bare_conninfo)
     with psycopg.connect(bare_conninfo) as opener:
-        opener.execute("select pg_advisory_xact_lock(%s)", (events.OPENINGS_KEY,))
+        opener.execute("lock table week_openings in exclusive mode")
         async with asyncio.timeout(60):
             with pytest.raises(DatabaseBusyError, match="lock timeout"):
                 await restore(bare_conninfo, file)
@@ -259,9 +263,15 @@ async def test_the_session_that_holds_openings_off_lasts_and_ends_with_its_clien
     password = "open sesame"  # noqa: S105 - of a server of this test's own
     with psycopg.connect(postgres_15.conninfo(name), autocommit=True) as connection:
         connection.execute(f"create role holder superuser login password '{password}'".encode())
-        connection.execute("alter role holder set idle_session_timeout = '1s'")
+        connection.execute("alter role holder set idle_in_transaction_session_timeout = '1s'")
     async with _openings_held_off(postgres_15.tcp_conninfo(name, user="holder", password=password)) as connection:
-        names = ("lock_timeout", "idle_session_timeout", "tcp_keepalives_idle", "tcp_user_timeout", "application_name")
+        names = (
+            "lock_timeout",
+            "idle_in_transaction_session_timeout",
+            "tcp_keepalives_idle",
+            "tcp_user_timeout",
+            "application_name",
+        )
         found = [await (await connection.execute(f"show {each}".encode())).fetchone() for each in names]
         await asyncio.sleep(2)  # twice as long as the role's sessions may be idle
         await connection.execute("select 1")
