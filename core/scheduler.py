@@ -15,8 +15,6 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from psycopg import AsyncConnection
-
 from core.alerts.channel import Channels
 from core.alerts.lead import LeadAlert
 from core.back_off import back_off
@@ -43,9 +41,11 @@ from core.scheduler_state import Phase, SchedulerState
 from core.services import Services
 from core.source_health import HealthLog
 from core.stopping import run_until
+from core.tick_errors import defect, timed_out
 from core.ticker import Ticker
 from core.upkeep import Upkeep
 from db import leadership
+from db.database import Connection
 from db.driver_errors import translated
 from db.errors import (
     AlphaMondayError,
@@ -69,20 +69,6 @@ _LONGEST_WAIT = timedelta(seconds=30)
 _TICK_WITHIN = timedelta(minutes=15)
 
 log = logging.getLogger(__name__)
-
-
-def _defect(exc: Exception) -> AlphaMondayError:
-    return AlphaMondayError(
-        f"Something unforeseen happened: {type(exc).__name__}.",  # its text may hold a secret, which the log masks
-        "The log has the details; please report it.",
-    )
-
-
-def _timed_out() -> AlphaMondayError:
-    return AlphaMondayError(
-        f"The tick was ended: it took longer than {_TICK_WITHIN.total_seconds():.0f} s.",
-        "What it wrote stays written, and the next tick continues. If it goes on, look into the log.",
-    )
 
 
 def _tell_paused(paused: Pause) -> None:
@@ -170,19 +156,17 @@ class Scheduler:
             self._lead_alert.lost(problem.message)
 
     async def _session(self) -> None:
-        """Takes or awaits the lead on one connection, and leads while that connection lives."""
+        """Takes or awaits the lead on one connection, and leads while that connection and a second one live."""
         async with self._services.database.dedicated() as lead:
-            session = await self._stand_by(lead)
-            if session is None:
+            if (session := await self._stand_by(lead)) is None:
                 return
             # Beside the transaction that holds the lock, in which nothing could be committed.
             async with self._services.database.dedicated() as connection:
                 term = await self._answered(begin_term(connection, session))
-                await self._lead_for(lead, connection, term)
+                await self._answered(leave_standby(connection, self._who))
+                await self._lead_for(term, lead, connection)
 
-    async def _lead_for(self, lead: AsyncConnection[Any], connection: AsyncConnection[Any], term: Term) -> None:
-        """Leads for a term, whose lock the connection `lead` holds, until told to stop or either connection is lost."""
-        await self._answered(leave_standby(connection, self._who))
+    async def _lead_for(self, term: Term, lead: Connection, connection: Connection) -> None:
         self._ticks = None  # those of an earlier lead are older than what another leader may have told since
         since = self._services.clock.now()
         await self._answered(note_leader(connection, self._who, since))
@@ -207,7 +191,7 @@ class Scheduler:
             watching.cancel()
             await asyncio.gather(watching, upkeep.close(), return_exceptions=True)
 
-    async def _stand_by(self, connection: AsyncConnection[Any]) -> int | None:
+    async def _stand_by(self, connection: Connection) -> int | None:
         """Waits for the lead, and gives the session that holds it; None if it was told to stop."""
         here = Standby(self._who, self._services.clock.now())
         noted_at: float | None = None
@@ -231,9 +215,7 @@ class Scheduler:
                 return None
         return session
 
-    async def _watch(
-        self, lead: AsyncConnection[Any], connection: AsyncConnection[Any], since: datetime, upkeep: Upkeep
-    ) -> None:
+    async def _watch(self, lead: Connection, connection: Connection, since: datetime, upkeep: Upkeep) -> None:
         """Looks every few seconds, beside a tick that may take long, for a pause or a lost lead; tells the others."""
         beaten_at = confirmed_at = -math.inf
         try:
@@ -270,7 +252,7 @@ class Scheduler:
         log.warning("lead unconfirmed", extra={"event": "lead_unconfirmed", "who": self._who, "problem": found.message})
         self._change(problem=found)
 
-    async def _beat(self, connection: AsyncConnection[Any], since: datetime, *, leader_alone: bool = False) -> None:
+    async def _beat(self, connection: Connection, since: datetime, *, leader_alone: bool = False) -> None:
         """Gives a sign of life. One that cannot be written, on a full disk say, costs nobody the lead."""
         try:
             with translated():
@@ -284,7 +266,7 @@ class Scheduler:
         except DatabaseError as exc:
             log.warning("no sign of life", extra={"event": "heartbeat_failed", "problem": exc.message})
 
-    async def _look(self, connection: AsyncConnection[Any]) -> bool:
+    async def _look(self, connection: Connection) -> bool:
         """Whether a pause has begun or ended. Fails when the lead is lost, which goes with its connection."""
         paused = await self._answered(read_pause(connection))
         if paused == self.state.paused:
@@ -297,7 +279,7 @@ class Scheduler:
         return True
 
     async def _lead(
-        self, connection: AsyncConnection[Any], leading: Services, upkeep: Upkeep, watching: asyncio.Task[None]
+        self, connection: Connection, leading: Services, upkeep: Upkeep, watching: asyncio.Task[None]
     ) -> None:
         every = leading.settings.tick_every
         ticker = Ticker(every)
@@ -348,7 +330,8 @@ class Scheduler:
             raise
         except Exception as exc:
             is_foreseen = deadline.expired() or isinstance(exc, AlphaMondayError)
-            problem = _timed_out() if deadline.expired() else exc if isinstance(exc, AlphaMondayError) else _defect(exc)
+            known = exc if isinstance(exc, AlphaMondayError) else defect(exc)
+            problem = timed_out(_TICK_WITHIN) if deadline.expired() else known
             log.warning(
                 "tick failed",
                 exc_info=None if is_foreseen else exc,

@@ -112,13 +112,10 @@ begin
 end
 $$;
 
--- A large object can be made by anyone, and no limit bounds it; advisory locks use up the lock table of the whole server.
--- The owner of the tables keeps the locks, because dbmate takes one while it migrates.
+-- Anyone may make large objects, and no limit bounds them; advisory locks use up the lock table of the whole server.
 do $$
 declare
-    owner regrole := (select relowner from pg_class where oid = 'schema_migrations'::regclass);
     call regprocedure;
-    is_lock boolean;
 begin
     if not (select rolsuper from pg_roles where rolname = current_user) then
         raise notice 'everybody may still make large objects and take advisory locks in the database %',
@@ -126,8 +123,8 @@ begin
             using hint = 'Have this run by a superuser.';
         return;
     end if;
-    for call, is_lock in
-        select pg_proc.oid, proname like '%advisory%'
+    for call in
+        select pg_proc.oid
         from pg_proc
         where pronamespace = 'pg_catalog'::regnamespace
           and (
@@ -137,9 +134,6 @@ begin
           )
     loop
         execute format('revoke execute on function %s from public, alpha_monday_writer, alpha_monday_reader', call);
-        if is_lock then
-            execute format('grant execute on function %s to %s', call, owner);
-        end if;
     end loop;
 end
 $$;

@@ -74,7 +74,7 @@ def test_a_writer_can_do_nothing_else_with_them(users: Users, statement: str) ->
     with psycopg.connect(users.writer, autocommit=True) as connection:
         for view in LOCKS:
             with pytest.raises(REFUSALS):
-                connection.execute(sql.SQL(statement).format(sql.Identifier(view)))  # type: ignore[arg-type]
+                connection.execute(sql.SQL(statement).format(sql.Identifier(view)))
 
 
 async def test_nothing_that_keeps_the_database_in_order_waits_for_them(migrated: str) -> None:
@@ -92,7 +92,7 @@ async def test_nothing_that_keeps_the_database_in_order_waits_for_them(migrated:
         assert any("1 removed, 0 remain, 0 are dead but not yet removable" in notice for notice in notices), notices
         for statement in ("vacuum", "vacuum full", "analyze", "reindex database {}"):
             name = sql.Identifier(database_of(migrated))
-            await keeper.execute(sql.SQL(statement).format(name))  # type: ignore[arg-type]
+            await keeper.execute(sql.SQL(statement).format(name))
 
 
 async def test_a_sign_of_life_of_the_leader_takes_no_snapshot(migrated: str) -> None:
