@@ -137,14 +137,14 @@ def pooler_finding(told: int, own: int, other: int) -> Finding:
         return Finding(
             "pooler",
             False,
-            "a pooler lends its sessions by the transaction, which breaks LISTEN and the leader's lock",
+            "a pooler lends its sessions by the transaction, which breaks LISTEN and limits of sessions",
             f"Point DATABASE_URL at the server itself, or at a pool in session mode; see {_PAGE}.",
         )
     if told != own:
         return Finding(
             "pooler",
             True,
-            "a pooler stands between; it has to pool by the session, for LISTEN and the leader's lock",
+            "a pooler stands between; it has to pool by the session, for LISTEN and limits of sessions",
             f"Make sure that it does, or point DATABASE_URL at the server itself; see {_PAGE}.",
         )
     return Finding("pooler", True, "none stands between")

@@ -1,7 +1,7 @@
 """What `doctor` finds out about the schedulers: a pause, who leads, and whether the work is kept up with."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from core.clock import is_from_future
 from core.finding import Finding
@@ -71,22 +71,10 @@ def locks_finding(holders: Sequence[LockHolder], facts: Mapping[str, SchedulerFa
 
 
 def _holding(holder: LockHolder) -> str:
-    """`process 71 (user 'ann', application 'psql', from 10.0.0.7, since 2026-11-16 16:30:05 UTC) holds the lead`."""
-    about = [
-        f"{label} {value[:64]!r}"
-        for label, value in (("user", holder.user_name), ("application", holder.application))
-        if value
-    ]
-    if holder.address:
-        about.append(f"from {holder.address}")
-    if holder.since:
-        about.append(f"since {holder.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC")
-    who = f"process {holder.pid}" if holder.pid else "a prepared transaction"
     does = [f"holds {' and '.join(_LOCK_NAMES[name] for name in holder.locks)}"] if holder.locks else []
     if holder.blocks:
         does.append(f"blocks {holder.blocks} other session{'s' if holder.blocks > 1 else ''}")
-    shown = f" ({', '.join(about)})" if about else ""
-    return f"{who}{shown} {' and '.join(does)}"
+    return f"{holder.words} {' and '.join(does)}"
 
 
 def looks_finding(

@@ -109,7 +109,7 @@ async def restore(conninfo: str, file: Path) -> Digests:
                 "The database holds batches already; a backup is restored into an empty one only.",
                 "Point DATABASE_URL or ALPHA_MONDAY_DATA_DIR at an empty database.",
             )
-        await fill(conninfo, file, held, await tools_for(connection))
+        await fill(conninfo, file, held, await tools_for(connection), has_locks=True)
     await asyncio.to_thread(migrate.up, conninfo)
     return held
 

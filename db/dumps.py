@@ -19,6 +19,7 @@ from db.driver_errors import translated
 from db.embedded import client_tools
 from db.errors import DatabaseError, EmbeddedServerError
 from db.hosts import chosen_address
+from db.lock_holders import LOCKS
 from db.scratch import scratch_server
 from db.table_digests import Digests, Table, TableDigest, digests, requirements
 from db.waiting import shown_wait
@@ -27,8 +28,6 @@ from db.waiting import shown_wait
 _DATA_ALONE = (
     "--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions",
     "--no-security-labels",
-    # Every database has these already: to make them anew would wait for the processes that hold them.
-    "--exclude-table=*.scheduler_lead", "--exclude-table=*.week_openings", "--exclude-table=*.week_backfills",
 )  # fmt: skip
 _NO_EXTENSIONS = ("--exclude-extension=*",)  # which programs before 17 do not know
 # No row can look like these lines: in the script every row begins with an id or a name.
@@ -36,6 +35,7 @@ _UNKNOWN_TO_OLD_SERVERS = b"SET transaction_timeout = 0;\n"
 # A server's own mark on a column, from the security releases of November 2026 (15.20) on; older servers refuse it.
 COLUMN_MARK = re.compile(rb"ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);\n")
 _TABLE = re.compile(r"^\d+; \d+ \d+ TABLE (?!DATA |ATTACH )(\S+) (\S+) ", re.MULTILINE | re.ASCII)
+_LOCK = re.compile(rf"\d+; \d+ \d+ VIEW \S+ (?:{'|'.join(LOCKS)}) ", re.ASCII)
 _DUMPED_FROM = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE | re.ASCII)
 _NOTHING_RESTORED = "Nothing was restored. Check that the file is a backup by alpha-monday"
 
@@ -152,14 +152,17 @@ async def read_contents(file: Path) -> Dump:
     return Dump(int(version[1]) if version else 0, frozenset(_TABLE.findall(listed)))
 
 
-async def fill(conninfo: str, file: Path, expected: Digests | None = None, tools: Path | None = None) -> None:
+async def fill(
+    conninfo: str, file: Path, expected: Digests | None = None, tools: Path | None = None, *, has_locks: bool = False
+) -> None:
     """Replaces the tables at `conninfo` by those in the dump `file`, in one transaction of psql of `tools`.
 
+    With `has_locks` the views that processes lock are there and stay: replacing one would wait for whoever holds it.
     The transaction commits only if every table's rows are those of `expected`. Raises DatabaseError, with nothing
     changed, if they are not or anything else fails.
     """
     with _temporary_directory() as private:
-        script = await _script_of(file, private, expected)
+        script = await _script_of(file, private, expected, has_locks=has_locks)
         await run_client(
             "psql",
             ["--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1",
@@ -214,12 +217,18 @@ def _same_server(conninfo: str, info: ConnectionInfo) -> str:
     return make_conninfo(conninfo, host=info.host, hostaddr=address, port=info.port, load_balance_hosts="disable")
 
 
-async def _script_of(file: Path, directory: Path, expected: Digests | None) -> Path:
+async def _script_of(file: Path, directory: Path, expected: Digests | None, *, has_locks: bool) -> Path:
     """The dump as SQL in a file of `directory`, without the setting that servers before 17 do not know."""
-    whole, fitting = directory / "whole.sql", directory / "fitting.sql"
+    whole, fitting, entries = directory / "whole.sql", directory / "fitting.sql", directory / "entries"
+    selection = []
+    if has_locks:
+        listed = await run_client("pg_restore", ["--list", file], "", f"{_NOTHING_RESTORED}.")
+        with _told_of_temporary_files():
+            entries.write_text("\n".join(line for line in listed.splitlines() if not _LOCK.match(line)), "utf-8")
+        selection = [f"--use-list={entries}"]
     await run_client(
         "pg_restore",
-        ["--clean", "--if-exists", "--no-owner", "--no-privileges", f"--file={whole}", file],
+        ["--clean", "--if-exists", "--no-owner", "--no-privileges", *selection, f"--file={whole}", file],
         "",
         f"{_NOTHING_RESTORED}, and that there is room for it in the directory for temporary files (TMPDIR).",
     )

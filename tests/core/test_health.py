@@ -212,7 +212,11 @@ async def test_a_leader_whose_writes_are_not_confirmed_is_a_problem(world: World
         await leading.beat(connection, "one:1", FIRST_INSTANT, Ticks(world.clock.instant, 0))
         assert (await read_health(services, MAX_AGE)).problems == ()
         age_facts(world.conninfo, "leader", timedelta(seconds=95))
-        [problem] = (await read_health(services, MAX_AGE)).problems
+        found = await read_health(services, MAX_AGE)
+        [problem], [note] = found.problems, found.notes
+        assert note.startswith("Process ")
+        assert note.endswith(" holds the lead.")
+        assert "user 'worker', application 'alpha-monday'" in note
         assert problem == "Leadership cannot be confirmed: one:1 leads, and its last confirmed write is 95 s old."
 
 

@@ -1,6 +1,7 @@
 """Backup and restore: every row there and back, nothing overwritten, nothing shown."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,33 @@ async def test_a_lock_on_openings_that_nobody_gives_up_is_not_waited_for_for_eve
                 await restore(bare_conninfo, file)
 
 
+async def test_a_restore_waits_for_no_leader_and_no_backfill(filled: str, bare_conninfo: str, tmp_path: Path) -> None:
+    """They hold their locks for as long as they run; the views that they lock stay."""
+    await backup(filled, tmp_path / "backup")
+    migrate.up(bare_conninfo)
+    with psycopg.connect(bare_conninfo) as holding:
+        holding.execute("lock table scheduler_lead in exclusive mode; lock table week_backfills in share mode")
+        await restore(bare_conninfo, tmp_path / "backup")
+    assert every_row(bare_conninfo) == every_row(filled)
+
+
+async def test_a_backup_from_before_the_last_migration_is_restored_and_brought_up_beside_a_leader(
+    server: EmbeddedServer, filled: str, bare_conninfo: str, tmp_path: Path
+) -> None:
+    older = shutil.copytree(migrate.MIGRATIONS, tmp_path / "migrations")
+    next(older.glob("*_turn_locks.sql")).unlink()
+    migrate.down(as_owner(filled))
+    assert migrate.up(as_owner(filled), older) == []
+    await backup(filled, tmp_path / "backup")
+    migrate.up(bare_conninfo)
+    with psycopg.connect(bare_conninfo) as leading:
+        leading.execute("lock table scheduler_lead in exclusive mode")
+        await restore(bare_conninfo, tmp_path / "backup")
+    assert migrate.up(bare_conninfo) == []
+    with psycopg.connect(bare_conninfo) as connection:
+        connection.execute("lock table scheduler_lead in exclusive mode nowait")
+
+
 async def test_the_session_that_holds_openings_off_lasts_and_ends_with_its_client(postgres_15: Postgres15) -> None:
     """However long it is idle; but not longer than half a minute after its machine has gone without a word."""
     name = "holding openings off"
@@ -314,7 +342,8 @@ async def test_the_password_travels_in_the_environment_alone(
     programs = [Path(arguments[0]).name for arguments, _ in started]
     assert programs == [
         *("pg_dump", "pg_dump", "pg_restore", "psql"),  # its version, the dump, its script, the proof
-        *("pg_restore", "pg_restore", "psql", "pg_restore", "psql"),  # what it is, proved aside, restored
+        *("pg_restore", "pg_restore", "psql"),  # what it is, proved aside
+        *("pg_restore", "pg_restore", "psql"),  # what of it is restored, its script
     ]
     for arguments, _ in started:
         assert not [argument for argument in arguments if PASSWORD in argument]
