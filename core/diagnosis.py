@@ -16,7 +16,14 @@ from core.health import backlog, told
 from core.leading import TICKS_FACT, ticks_in
 from core.picks.staged_file import staging_file
 from core.rules import Rules
-from core.schedule_findings import days_finding, leader_finding, looks_finding, opening_finding, pause_finding
+from core.schedule_findings import (
+    days_finding,
+    leader_finding,
+    locks_finding,
+    looks_finding,
+    opening_finding,
+    pause_finding,
+)
 from core.services import Access, Services, open_address, price_chain, rules_of
 from core.settings import FILES, PREFIX, Settings, user_keys_file
 from core.trading_calendar import TradingCalendar
@@ -27,6 +34,7 @@ from db.database import Database
 from db.embedded_user import OWN_ACCOUNT, USERADD, ServerUser
 from db.errors import AlphaMondayError
 from db.hosts import OldPrimary
+from db.lock_holders import lock_holders
 from db.transport import transport_problem
 from db.write_probe import Writable, probe_write
 
@@ -82,6 +90,7 @@ async def _schedule_findings(settings: Settings, database: Database, connection:
     return [
         pause_finding(facts),
         leader_finding(facts, lead),
+        locks_finding(await lock_holders(connection), facts, lead),
         looks_finding(facts, lead, now, settings.tick_every, has_active=bool(existing.active)),
         days_finding(behind),
         opening_finding(behind),
@@ -133,14 +142,14 @@ def pooler_finding(told: int, own: int, other: int) -> Finding:
         return Finding(
             "pooler",
             False,
-            "a pooler lends its sessions by the transaction, which breaks LISTEN and the leader's lock",
+            "a pooler lends its sessions by the transaction, which breaks LISTEN and limits of sessions",
             f"Point DATABASE_URL at the server itself, or at a pool in session mode; see {_PAGE}.",
         )
     if told != own:
         return Finding(
             "pooler",
             True,
-            "a pooler stands between; it has to pool by the session, for LISTEN and the leader's lock",
+            "a pooler stands between; it has to pool by the session, for LISTEN and limits of sessions",
             f"Make sure that it does, or point DATABASE_URL at the server itself; see {_PAGE}.",
         )
     return Finding("pooler", True, "none stands between")

@@ -14,6 +14,7 @@ from core.source_health import SourceHealth, health_in
 from core.trading_calendar import EXCHANGE_ZONE, TradingCalendar, batch_days, monday_of
 from core.weekly_backup import last_backup
 from db import leadership
+from db.lock_holders import LEAD, lock_holders
 from db.records import SchedulerFact
 from db.write_probe import probe_write
 
@@ -113,6 +114,7 @@ async def read_health(services: Services, max_age: timedelta) -> Health:
         existing = await load(connection, services, now)
         facts = await leadership.facts(connection)
         lead = await leadership.lead(connection)
+        holders = await lock_holders(connection)
     async with services.database.connection() as connection:
         writable = await probe_write(connection)
     behind = backlog(existing, services.calendar, services.rules, now, services.settings.overdue_after)
@@ -123,8 +125,9 @@ async def read_health(services: Services, max_age: timedelta) -> Health:
     if writable.problem is not None and is_led_elsewhere:
         notes.append(writable.problem)
     unwritable = [writable.problem] if writable.problem is not None and not is_led_elsewhere else []
-    problems = unwritable + _unconfirmed(leader)
-    problems += [] if paused else _tick_problems(last_tick_at, now, max_age)
+    unled = _unconfirmed(leader) + ([] if paused else _tick_problems(last_tick_at, now, max_age))
+    problems = unwritable + unled
+    notes += [f"{_capital(holder.words)} holds the lead." for holder in holders if unled and LEAD in holder.locks]
     problems += _timeouts(health_in(facts, services.sources, services.pick_source, now), now)
     if behind.oldest_overdue_at is not None:
         count = "1 day is overdue: it" if behind.overdue == 1 else f"{behind.overdue:,} days are overdue: the oldest"
@@ -139,6 +142,10 @@ async def read_health(services: Services, max_age: timedelta) -> Health:
         paused=paused,
         backlog=behind,
     )
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _tick_problems(last_tick_at: datetime | None, now: datetime, max_age: timedelta) -> list[str]:

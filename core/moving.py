@@ -57,9 +57,11 @@ async def move(settings: Settings, url: str) -> Moved:
     url = await chosen_address(with_service(url))
     async with open_address(settings, Access.READ) as source:
         await asyncio.to_thread(migrate.up, source)
-        async with connected(source) as keeper:
-            await keeper.set_autocommit(True)
-            if not await take_lead(keeper):  # held until the end, so that none begins to lead meanwhile
+        async with connected(source) as lead, connected(source) as keeper:
+            for connection in (lead, keeper):
+                await connection.set_autocommit(True)
+            # Held until the end, however long that takes, so that none begins to lead meanwhile.
+            if await take_lead(lead, lapses_after_s=0) is None:
                 raise MoveError(
                     "A scheduler leads on the embedded database.",
                     "End every alpha-monday that uses it (the TUI, --headless), and try again.",

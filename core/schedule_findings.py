@@ -1,6 +1,6 @@
 """What `doctor` finds out about the schedulers: a pause, who leads, and whether the work is kept up with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from core.clock import is_from_future
@@ -9,11 +9,15 @@ from core.health import Backlog, told, usual_max_age
 from core.leading import HEARTBEAT_EVERY, LEADER_FACT, TICKS_FACT, leader_in, ticks_in
 from core.pausing import PAUSE_FACT, pause_in
 from db.leadership import Lead
+from db.lock_holders import LEAD, LOCKS, OPENINGS, LockHolder
 from db.records import SchedulerFact
 
 _HANGS_FROM = 3 * HEARTBEAT_EVERY
 # Nobody leads between the runs of a timer, and none of the settings tells how often it fires.
 _LONGEST_BETWEEN_TIMERS = timedelta(hours=25)
+# A lock on openings is given up on after ten seconds.
+_OPENINGS_HELD_TOO_LONG = timedelta(seconds=10)
+_LOCK_NAMES = dict(zip(LOCKS, ("the lead", "the lock on openings", "the announcement of a backfill"), strict=True))
 _START = "Run alpha-monday --headless as a service, or --headless --once from a timer."
 
 
@@ -39,6 +43,38 @@ def leader_finding(facts: Mapping[str, SchedulerFact], lead: Lead) -> Finding:
         stuck = "Look whether its machine or its disk is stuck; end it, and another takes over."
         return Finding("scheduler", False, f"{leader.who} leads and hangs: {age}{looked}", stuck)
     return Finding("scheduler", True, f"{leader.who} leads since {told(leader.since)}; {age}{looked}")
+
+
+def locks_finding(holders: Sequence[LockHolder], facts: Mapping[str, SchedulerFact], lead: Lead) -> Finding:
+    """Who holds the locks by which processes take turns, and who blocks another session."""
+    leader = leader_in(facts, lead)
+    is_leading = leader is not None and leader.heartbeat_age < _HANGS_FROM
+
+    def is_in_the_way(holder: LockHolder) -> bool:
+        is_slow = holder.since is not None and lead.server_time - holder.since > _OPENINGS_HELD_TOO_LONG
+        is_idle_lead = LEAD in holder.locks and not is_leading
+        return holder.blocks > 0 or (OPENINGS in holder.locks and is_slow) or is_idle_lead
+
+    culprits = [holder for holder in holders if is_in_the_way(holder)]
+    if not holders:
+        return Finding("locks", True, "none is held")
+    message = "; ".join(_holding(holder) for holder in culprits or holders)
+    if not culprits:
+        return Finding("locks", True, message)
+    pid = culprits[0].pid
+    ending = f"select pg_terminate_backend({pid});" if pid else "find it in pg_prepared_xacts, then rollback prepared."
+    remedy = "Wait if it is a restore, a move or a backfill of yours. "
+    remedy += f"Otherwise end it, as its user or as a superuser: {ending}"
+    if pid and any(each.since is None for each in culprits):
+        remedy += " This user may not see since when and from where; a superuser and a member of pg_monitor may."
+    return Finding("locks", False, message, remedy)
+
+
+def _holding(holder: LockHolder) -> str:
+    does = [f"holds {' and '.join(_LOCK_NAMES[name] for name in holder.locks)}"] if holder.locks else []
+    if holder.blocks:
+        does.append(f"blocks {holder.blocks} other session{'s' if holder.blocks > 1 else ''}")
+    return f"{holder.words} {' and '.join(does)}"
 
 
 def looks_finding(

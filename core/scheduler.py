@@ -1,7 +1,7 @@
 """The scheduler of one process: it leads or stands by, and ticks while it leads and nobody has paused it.
 
-Each tick is one catch-up. One process leads, by an advisory lock on a connection of
-its own, so that providers are asked once; the others stand by and take over.
+Each tick is one catch-up. One process leads, by a lock that the transaction of a connection of
+its own holds, so that providers are asked once; the others stand by and take over.
 """
 
 import asyncio
@@ -14,8 +14,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
-
-from psycopg import AsyncConnection
 
 from core.alerts.channel import Channels
 from core.alerts.lead import LeadAlert
@@ -43,9 +41,11 @@ from core.scheduler_state import Phase, SchedulerState
 from core.services import Services
 from core.source_health import HealthLog
 from core.stopping import run_until
+from core.tick_errors import defect, timed_out
 from core.ticker import Ticker
 from core.upkeep import Upkeep
 from db import leadership
+from db.database import Connection
 from db.driver_errors import translated
 from db.errors import (
     AlphaMondayError,
@@ -54,7 +54,7 @@ from db.errors import (
     LeadershipLostError,
     LeadershipUnconfirmedError,
 )
-from db.fencing import Term
+from db.fencing import Term, begin_term
 
 _STAND_BY = timedelta(seconds=2)
 _NOTE_STANDBY_EVERY = timedelta(seconds=10)
@@ -69,20 +69,6 @@ _LONGEST_WAIT = timedelta(seconds=30)
 _TICK_WITHIN = timedelta(minutes=15)
 
 log = logging.getLogger(__name__)
-
-
-def _defect(exc: Exception) -> AlphaMondayError:
-    return AlphaMondayError(
-        f"Something unforeseen happened: {type(exc).__name__}.",  # its text may hold a secret, which the log masks
-        "The log has the details; please report it.",
-    )
-
-
-def _timed_out() -> AlphaMondayError:
-    return AlphaMondayError(
-        f"The tick was ended: it took longer than {_TICK_WITHIN.total_seconds():.0f} s.",
-        "What it wrote stays written, and the next tick continues. If it goes on, look into the log.",
-    )
 
 
 def _tell_paused(paused: Pause) -> None:
@@ -170,40 +156,46 @@ class Scheduler:
             self._lead_alert.lost(problem.message)
 
     async def _session(self) -> None:
-        """Takes or awaits the lead on one connection, and leads while that connection lives."""
-        async with self._services.database.dedicated() as connection:
-            term = await self._stand_by(connection)
-            if term is None:
+        """Takes or awaits the lead on one connection, and leads while that connection and a second one live."""
+        async with self._services.database.dedicated() as lead:
+            if (session := await self._stand_by(lead)) is None:
                 return
-            self._ticks = None  # those of an earlier lead are older than what another leader may have told since
-            since = self._services.clock.now()
-            await self._answered(note_leader(connection, self._who, since))
-            paused = await self._answered(read_pause(connection))
-            self._outage.ends()
-            log.info(
-                "leading",
-                extra={"event": "leading", "who": self._who, "term": term.number, "is_paused": paused is not None},
-            )
-            self._has_told_standby = False
-            if paused:
-                _tell_paused(paused)
-            phase = Phase.PAUSED if paused else Phase.LEADING
-            self._change(phase=phase, leader=self._who, since=since, paused=paused, problem=None)
-            # What the leader writes is refused once another leads; what operators start from here is theirs.
-            leading = replace(self._services, database=self._services.database.fenced(term))
-            upkeep = Upkeep(leading, self._channels)
-            watching = asyncio.create_task(self._watch(connection, since, upkeep))
-            try:
-                await self._lead(connection, leading, upkeep, watching)
-            finally:
-                watching.cancel()
-                await asyncio.gather(watching, upkeep.close(), return_exceptions=True)
+            # Beside the transaction that holds the lock, in which nothing could be committed.
+            async with self._services.database.dedicated() as connection:
+                term = await self._answered(begin_term(connection, session))
+                await self._answered(leave_standby(connection, self._who))
+                await self._lead_for(term, lead, connection)
 
-    async def _stand_by(self, connection: AsyncConnection[Any]) -> Term | None:
-        """Waits for the lead, and gives its term; None if it was told to stop."""
+    async def _lead_for(self, term: Term, lead: Connection, connection: Connection) -> None:
+        self._ticks = None  # those of an earlier lead are older than what another leader may have told since
+        since = self._services.clock.now()
+        await self._answered(note_leader(connection, self._who, since))
+        paused = await self._answered(read_pause(connection))
+        self._outage.ends()
+        log.info(
+            "leading",
+            extra={"event": "leading", "who": self._who, "term": term.number, "is_paused": paused is not None},
+        )
+        self._has_told_standby = False
+        if paused:
+            _tell_paused(paused)
+        phase = Phase.PAUSED if paused else Phase.LEADING
+        self._change(phase=phase, leader=self._who, since=since, paused=paused, problem=None)
+        # What the leader writes is refused once another leads; what operators start from here is theirs.
+        leading = replace(self._services, database=self._services.database.fenced(term))
+        upkeep = Upkeep(leading, self._channels)
+        watching = asyncio.create_task(self._watch(lead, connection, since, upkeep))
+        try:
+            await self._lead(connection, leading, upkeep, watching)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, upkeep.close(), return_exceptions=True)
+
+    async def _stand_by(self, connection: Connection) -> int | None:
+        """Waits for the lead, and gives the session that holds it; None if it was told to stop."""
         here = Standby(self._who, self._services.clock.now())
         noted_at: float | None = None
-        while (term := await self._answered(leadership.try_lead(connection))) is None:
+        while (session := await self._answered(leadership.take_lead(connection))) is None:
             facts = await self._answered(leadership.facts(connection))
             if noted_at is None or time.monotonic() - noted_at >= _NOTE_STANDBY_EVERY.total_seconds():
                 await self._answered(note_standby(connection, here))
@@ -221,16 +213,15 @@ class Scheduler:
             if await self._pause(_STAND_BY):
                 await self._answered(leave_standby(connection, self._who))
                 return None
-        if noted_at is not None:
-            await self._answered(leave_standby(connection, self._who))
-        return term
+        return session
 
-    async def _watch(self, connection: AsyncConnection[Any], since: datetime, upkeep: Upkeep) -> None:
+    async def _watch(self, lead: Connection, connection: Connection, since: datetime, upkeep: Upkeep) -> None:
         """Looks every few seconds, beside a tick that may take long, for a pause or a lost lead; tells the others."""
         beaten_at = confirmed_at = -math.inf
         try:
             while True:
                 await asyncio.sleep(_LOOK.total_seconds())
+                await self._answered(leadership.keep_lead(lead))
                 if await self._look(connection):
                     self._roused.set()
                 if self._tick_began is not None:
@@ -261,7 +252,7 @@ class Scheduler:
         log.warning("lead unconfirmed", extra={"event": "lead_unconfirmed", "who": self._who, "problem": found.message})
         self._change(problem=found)
 
-    async def _beat(self, connection: AsyncConnection[Any], since: datetime, *, leader_alone: bool = False) -> None:
+    async def _beat(self, connection: Connection, since: datetime, *, leader_alone: bool = False) -> None:
         """Gives a sign of life. One that cannot be written, on a full disk say, costs nobody the lead."""
         try:
             with translated():
@@ -275,7 +266,7 @@ class Scheduler:
         except DatabaseError as exc:
             log.warning("no sign of life", extra={"event": "heartbeat_failed", "problem": exc.message})
 
-    async def _look(self, connection: AsyncConnection[Any]) -> bool:
+    async def _look(self, connection: Connection) -> bool:
         """Whether a pause has begun or ended. Fails when the lead is lost, which goes with its connection."""
         paused = await self._answered(read_pause(connection))
         if paused == self.state.paused:
@@ -288,7 +279,7 @@ class Scheduler:
         return True
 
     async def _lead(
-        self, connection: AsyncConnection[Any], leading: Services, upkeep: Upkeep, watching: asyncio.Task[None]
+        self, connection: Connection, leading: Services, upkeep: Upkeep, watching: asyncio.Task[None]
     ) -> None:
         every = leading.settings.tick_every
         ticker = Ticker(every)
@@ -339,7 +330,8 @@ class Scheduler:
             raise
         except Exception as exc:
             is_foreseen = deadline.expired() or isinstance(exc, AlphaMondayError)
-            problem = _timed_out() if deadline.expired() else exc if isinstance(exc, AlphaMondayError) else _defect(exc)
+            known = exc if isinstance(exc, AlphaMondayError) else defect(exc)
+            problem = timed_out(_TICK_WITHIN) if deadline.expired() else known
             log.warning(
                 "tick failed",
                 exc_info=None if is_foreseen else exc,

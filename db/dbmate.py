@@ -23,7 +23,7 @@ from db.text import sentence
 _SQLSTATE = re.compile(r"\(([0-9A-Z]{5})\)\s*$")
 _DONE = re.compile(r"^(?:Applied|Rolled back): (\S+\.sql)", re.MULTILINE)
 _SAID_LIMIT = 500
-_WITHIN_S = 600
+WITHIN_S = 600
 # What of the user's environment TLS needs: the place of client certificates, and of the system's roots.
 _KEPT_ENVIRONMENT = ("HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _KEPT_PARAMETERS = ("connect_timeout", "sslnegotiation", "sslcert", "sslkey")
@@ -33,6 +33,7 @@ _ENCRYPTED_MODES = ("require", "verify-ca", "verify-full")
 def run(connection: psycopg.Connection[Any], directory: Path, *command: str) -> list[str]:
     """Runs a dbmate command on the database of `connection`; gives the names of files applied or taken back.
 
+    The caller lets one process at a time migrate: dbmate could only by an advisory lock, which any role may hold.
     Raises SchemaError where a migration fails, or the DatabaseError that the server's refusal stands for.
     """
     program = find_program()
@@ -45,7 +46,6 @@ def run(connection: psycopg.Connection[Any], directory: Path, *command: str) -> 
     arguments = [
         *("--env-file", os.devnull),  # two words: dbmate looks for it before it parses its command line
         "--no-dump-schema",
-        "--migration-lock",
         f"--migrations-dir={directory}",
     ]
     try:
@@ -57,12 +57,12 @@ def run(connection: psycopg.Connection[Any], directory: Path, *command: str) -> 
             encoding="utf-8",
             errors="replace",
             check=False,
-            timeout=_WITHIN_S,
+            timeout=WITHIN_S,
         )
     except subprocess.TimeoutExpired as exc:
         raise SchemaError(
-            f"dbmate {command[0]} was ended: it took longer than {_WITHIN_S / 60:.0f} min.",
-            "Look which session holds a lock (pg_locks, pg_stat_activity), then run `alpha-monday db up`.",
+            f"dbmate {command[0]} was ended: it took longer than {WITHIN_S / 60:.0f} min.",
+            "Run `alpha-monday doctor`, which names the session that holds a lock, then `alpha-monday db up`.",
         ) from exc
     except OSError as exc:
         raise SchemaError(f"{program} cannot be run: {exc.strerror}.", "Reinstall alpha-monday.") from exc

@@ -67,7 +67,7 @@ def translate(exc: psycopg.Error) -> DatabaseError:
         return DatabaseBusyError(
             f"Another process was in the way: {said}",
             "Nothing was written. A scheduler's work is tried again by itself; run any other command again. If it goes "
-            "on, look which session holds the lock (pg_locks, pg_stat_activity).",
+            "on, alpha-monday doctor names the session that holds the lock.",
         )
     if state == "42501":
         return DatabaseRefusedError(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection
 
 from db.database import CHANNEL, SCHEDULE_CHANGED
@@ -17,8 +18,6 @@ from db.statements import load
 _SQL = load("events")
 _NOTIFICATION_BYTES = 7000
 _MOST_RESUMPTIONS = 1000
-OPENINGS_KEY = 0x616C7068_6D6F6E01  # an advisory lock of this product's own: "alph", "mon", 1
-BACKFILL_KEY = 0x616C7068_6D6F6E03  # an advisory lock of this product's own: "alph", "mon", 3
 _LEAST_ID, _GREATEST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 
@@ -120,19 +119,26 @@ async def notify_schedule(connection: AsyncConnection[Any]) -> None:
 
 async def serialise_openings(connection: AsyncConnection[Any]) -> None:
     """Lets one transaction at a time open weeks or note missed ones."""
-    await connection.execute(_SQL["serialise_openings"], {"key": OPENINGS_KEY})
+    await connection.execute(_SQL["serialise_openings"])
 
 
 async def announce_backfill(connection: AsyncConnection[Any]) -> None:
-    """Shows every process that a backfill runs, until the connection's session ends."""
-    await connection.execute(_SQL["announce_backfill"], {"key": BACKFILL_KEY})
+    """Shows every process that a backfill runs, until the transaction ends that this begins on the connection."""
+    for statement in ("begin_backfill", "stay_idle", "announce_backfill"):
+        await connection.execute(_SQL[statement])
 
 
 async def is_backfilling(connection: AsyncConnection[Any]) -> bool:
     """Whether a backfill runs; one that begins now waits for the end of this transaction."""
-    cursor = await connection.execute(_SQL["is_backfilling"], {"key": BACKFILL_KEY})
-    [row] = await cursor.fetchall()
-    return bool(row[0])
+    cursor = await connection.execute(_SQL["is_backfill_announced"])
+    if await cursor.fetchone() == (True,):
+        return True  # seen beforehand, because each lock that is refused is an error in the server's log
+    try:
+        async with connection.transaction():
+            await connection.execute(_SQL["hold_off_backfills"])
+    except psycopg.errors.LockNotAvailable:
+        return True
+    return False
 
 
 async def clock_time(connection: AsyncConnection[Any]) -> datetime:

@@ -9,13 +9,11 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
 
 from db.errors import LeadershipLostError, OldTimelineError
 from db.statements import load
 
 _SQL = load("fencing")
-LEADER_KEY = 0x616C7068_6D6F6E02  # an advisory lock of this product's own: "alph", "mon", 2
 TERM_FACT = "term"
 # No function, no right to call it, or a managed server that stores its log in another way.
 _DOES_NOT_TELL = frozenset({"42883", "42501", "0A000"})
@@ -32,7 +30,7 @@ class Term:
         """Holds off the next term until the transaction ends. Raises LeadershipLostError if this one has ended."""
         cursor = await connection.execute(
             _SQL["is_in_force"],
-            {"name": TERM_FACT, "number": self.number, "session": self.session, "key": LEADER_KEY},
+            {"name": TERM_FACT, "number": self.number, "session": self.session},
         )
         row = await cursor.fetchone()
         if not (row and row[0]):
@@ -42,23 +40,37 @@ class Term:
             )
 
 
-async def take_lead(connection: AsyncConnection[Any]) -> bool:
-    """Takes the leader's lock for this session if nobody holds it."""
-    cursor = await connection.execute(_SQL["take_lead"], {"key": LEADER_KEY})
-    row = await cursor.fetchone()
-    return bool(row and row[0])
+async def take_lead(connection: AsyncConnection[Any], lapses_after_s: float) -> int | None:
+    """Takes the leader's lock if nobody holds it, and gives the session that holds it now; None if somebody does.
+
+    The lock lasts as long as the transaction that this begins on an autocommit connection, which is for nothing else
+    then. The server ends a session that says nothing in it for `lapses_after_s`; 0 is for as long as its client lives.
+    """
+    cursor = await connection.execute(_SQL["is_lead_taken"])
+    if await cursor.fetchone() == (True,):
+        return None  # seen beforehand, because each lock that is refused is an error in the server's log
+    await connection.execute(_SQL["begin_lead"])
+    limit = f"{lapses_after_s * 1000:.0f}ms"
+    cursor = await connection.execute(_SQL["leading_session"], {"lapses_after": limit})
+    [(session, _)] = await cursor.fetchall()
+    try:
+        await connection.execute(_SQL["take_lead"])
+    except psycopg.errors.LockNotAvailable:
+        await connection.rollback()
+        return None
+    return int(session)
 
 
-async def begin_term(connection: AsyncConnection[Any]) -> Term:
-    """Begins the next term; the session holds the leader's lock. What the last leader has under way ends first.
+async def begin_term(connection: AsyncConnection[Any], session: int) -> Term:
+    """Begins the next term, for the `session` that holds the lead. What the last leader has under way ends first.
 
     Raises psycopg.errors.LockNotAvailable if that takes longer than five seconds.
     """
-    async with connection.transaction(), connection.cursor(row_factory=class_row(Term)) as cursor:
-        await cursor.execute(_SQL["lock_timeout"])
-        await cursor.execute(_SQL["begin_term"], {"name": TERM_FACT})
-        [term] = await cursor.fetchall()
-    return term
+    async with connection.transaction():
+        await connection.execute(_SQL["lock_timeout"])
+        cursor = await connection.execute(_SQL["begin_term"], {"name": TERM_FACT})
+        [(number,)] = await cursor.fetchall()
+    return Term(number, session)
 
 
 async def read_timeline(connection: AsyncConnection[Any]) -> int:

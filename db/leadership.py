@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from db.fencing import LEADER_KEY, Term, begin_term, take_lead
+from db import fencing
 from db.records import SchedulerFact
 from db.rows import json_object, record_row
 from db.statements import load
@@ -28,22 +28,24 @@ class Lead:
     server_time: datetime
 
 
-async def try_lead(connection: AsyncConnection[Any]) -> Term | None:
-    """Takes the leader's lock for this session if nobody holds it, and begins a term.
+async def take_lead(connection: AsyncConnection[Any]) -> int | None:
+    """Takes the leader's lock if nobody holds it, and gives the session that holds it now; None if somebody does.
 
-    The server ends a session that leads and then says nothing for half a minute, so that the lead of a process that
-    was suspended, or of a machine that fell asleep, passes on.
+    The connection is for `keep_lead` alone then. The server ends a session that leads and says nothing for half a
+    minute, so that the lead of a process that was suspended, or of a machine that fell asleep, passes on.
     """
-    if not await take_lead(connection):
-        return None
-    await connection.execute("select set_config('idle_session_timeout', %s, false)", (f"{LEAD_LAPSES_AFTER_S}s",))
-    return await begin_term(connection)
+    return await fencing.take_lead(connection, LEAD_LAPSES_AFTER_S)
+
+
+async def keep_lead(connection: AsyncConnection[Any]) -> None:
+    """Gives the server a sign of life of the session that leads. Raises psycopg.Error if the session has ended."""
+    await connection.execute("")
 
 
 async def lead(connection: AsyncConnection[Any]) -> Lead:
     """Whether anybody leads now."""
     async with connection.cursor(row_factory=record_row(Lead)) as cursor:
-        await cursor.execute(_SQL["lead"], {"key": LEADER_KEY})
+        await cursor.execute(_SQL["lead"])
         [found] = await cursor.fetchall()
     return found
 

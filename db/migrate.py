@@ -4,7 +4,9 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -41,6 +43,12 @@ select current_schema()::text, (
 )
 """
 _FORGET = "delete from migration_checksums where version not in (select version from schema_migrations)"
+# The process that migrates waits for dbmate; each attempt to get the lock is shorter than the limit of a statement.
+_BEGIN_TURN = "begin; set local idle_in_transaction_session_timeout = 0; set local lock_timeout = '5s'"
+# It conflicts with itself and with no row that dbmate writes. dbmate's own lock is one that any role may hold for ever.
+# The table is as dbmate makes it.
+_MAKE = "create table if not exists schema_migrations (version varchar primary key)"
+_LOCK = "lock table schema_migrations in share update exclusive mode"
 _MAY_RECORD = "select has_table_privilege('migration_checksums', 'insert')"
 _RECORD = """
 insert into migration_checksums (version, sha256)
@@ -174,7 +182,8 @@ def up(conninfo: str, directory: Path = MIGRATIONS) -> list[Migration]:
         if before.pending:
             _require_one_schema(connection)
             _forget_checksums(connection)
-            done = dbmate.run(connection, directory, "migrate", "--strict")
+            with _turn(connection):
+                done = dbmate.run(connection, directory, "migrate", "--strict")
         if before.pending or None in applied.values():
             _record_checksums(connection, migrations)
     return [migration for migration in migrations if migration.path.name in done]
@@ -211,8 +220,39 @@ def down(conninfo: str, directory: Path = MIGRATIONS) -> Migration | None:
         if not before.applied:
             return None
         _require_one_schema(connection)
-        done = dbmate.run(connection, directory, "rollback")
+        with _turn(connection):
+            done = dbmate.run(connection, directory, "rollback")
     return next(migration for migration in migrations if migration.path.name in done)
+
+
+@contextmanager
+def _turn(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Lets one process at a time migrate. Raises psycopg.errors.LockNotAvailable after ten minutes."""
+    try:
+        if not (connection.execute(_TABLES).fetchone() or (False,))[0]:
+            with suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):  # made at the same moment
+                connection.execute(_MAKE)
+        deadline = time.monotonic() + dbmate.WITHIN_S
+        while not _take_turn(connection, is_last=time.monotonic() > deadline):
+            pass
+    except psycopg.errors.InsufficientPrivilege as exc:
+        connection.rollback()
+        raise dbmate.may_not_migrate(connection, exc.diag.message_primary or "the server did not say why") from exc
+    yield
+    connection.rollback()
+
+
+def _take_turn(connection: psycopg.Connection[Any], *, is_last: bool) -> bool:
+    """Whether the table of migrations is locked now, in a transaction that goes on; it is waited for some seconds."""
+    connection.execute(_BEGIN_TURN)
+    try:
+        connection.execute(_LOCK)
+    except psycopg.errors.LockNotAvailable:
+        connection.rollback()
+        if is_last:
+            raise
+        return False
+    return True
 
 
 def _applied(connection: psycopg.Connection[Any]) -> tuple[dict[str, str | None], bool]:

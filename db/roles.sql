@@ -10,6 +10,8 @@
 -- to the whole server, their rights to this database. Where they are missing, making them takes CREATEROLE.
 -- Rights are given table by table and none by default: of a later table only its migration's author knows whether its
 -- rows may change. What was granted to the two before is taken away first, so that each run ends in the same rights.
+-- What only a superuser may do (the limit on temporary files, large objects, advisory locks) is done where a superuser
+-- runs this, and left undone with a notice elsewhere.
 
 begin;
 
@@ -45,7 +47,7 @@ end
 $$;
 
 revoke all on batches, picks, checkpoints, pick_checkpoint_metrics, events, waiting_days, scheduler_state,
-    schema_migrations, migration_checksums
+    schema_migrations, migration_checksums, scheduler_lead, week_openings, week_backfills
     from public, alpha_monday_writer, alpha_monday_reader;
 
 grant select on batches, picks, checkpoints, pick_checkpoint_metrics, events, waiting_days, scheduler_state,
@@ -61,6 +63,10 @@ grant update (status) on batches to alpha_monday_writer;
 -- What waits and what the schedulers tell each other comes and goes.
 grant insert, update, delete on waiting_days, scheduler_state to alpha_monday_writer;
 
+-- The locks by which processes take turns. LOCK TABLE in any mode takes one of the rights to update, delete or truncate;
+-- of these, truncate permits nothing else on a view.
+grant truncate on scheduler_lead, week_openings, week_backfills to alpha_monday_writer;
+
 -- Who is not the owner is only warned that nothing was revoked, and a schema may have another owner than the tables.
 do $$
 begin
@@ -70,6 +76,65 @@ begin
                 current_schema(), current_database()
             using hint = 'Have this run by a user who owns the database, the schema and the tables.';
     end if;
+end
+$$;
+
+-- PostgreSQL takes settings from the role that logs in and not from those that it is a member of: each member who only
+-- reads gets them by name, and one who is added later gets them when this is run again.
+do $$
+declare
+    owner oid := (select relowner from pg_class where oid = 'schema_migrations'::regclass);
+    reader name;
+    setting text[];
+begin
+    for reader in
+        with recursive members as (
+            select member from pg_auth_members where roleid = 'alpha_monday_reader'::regrole
+            union
+            select deeper.member from pg_auth_members deeper join members on deeper.roleid = members.member
+        )
+        select rolname
+        from pg_roles join members on members.member = pg_roles.oid
+        where rolcanlogin and not rolsuper
+          and not pg_has_role(pg_roles.oid, 'alpha_monday_writer', 'member')
+          and not pg_has_role(pg_roles.oid, owner, 'member')
+    loop
+        foreach setting slice 1 in array array[['statement_timeout', '5min'], ['temp_file_limit', '1GB']] loop
+            begin
+                execute format('alter role %I in database %I set %I = %L',
+                    reader, current_database(), setting[1], setting[2]);
+            exception when insufficient_privilege then
+                raise notice '% was not set for the reader %: %', setting[1], reader, sqlerrm
+                    using hint = 'Have this run by a superuser.';
+            end;
+        end loop;
+    end loop;
+end
+$$;
+
+-- Anyone may make large objects, and no limit bounds them; advisory locks use up the lock table of the whole server.
+do $$
+declare
+    call regprocedure;
+begin
+    if not (select rolsuper from pg_roles where rolname = current_user) then
+        raise notice 'everybody may still make large objects and take advisory locks in the database %',
+                current_database()
+            using hint = 'Have this run by a superuser.';
+        return;
+    end if;
+    for call in
+        select pg_proc.oid
+        from pg_proc
+        where pronamespace = 'pg_catalog'::regnamespace
+          and (
+              proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_put', 'lo_truncate',
+                          'lo_truncate64', 'lowrite')
+              or proname ~ '^pg_(try_)?advisory_(xact_)?lock'
+          )
+    loop
+        execute format('revoke execute on function %s from public, alpha_monday_writer, alpha_monday_reader', call);
+    end loop;
 end
 $$;
 

@@ -215,6 +215,15 @@ CREATE TABLE public.picks (
 
 
 --
+-- Name: scheduler_lead; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.scheduler_lead AS
+ SELECT
+  WHERE false;
+
+
+--
 -- Name: scheduler_state; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -250,6 +259,24 @@ CREATE TABLE public.waiting_days (
     evidence jsonb,
     CONSTRAINT waiting_days_attempts_check CHECK ((attempts > 0))
 );
+
+
+--
+-- Name: week_backfills; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.week_backfills AS
+ SELECT
+  WHERE false;
+
+
+--
+-- Name: week_openings; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.week_openings AS
+ SELECT
+  WHERE false;
 
 
 --

@@ -32,6 +32,8 @@ SLOW = (
 )
 # A test's server may forget everything at a crash; nothing is tested through it that needs more.
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# An attacker's test prepares transactions, which few servers allow.
+TEST_SERVER = {**FAST_AND_FORGETFUL, "max_prepared_transactions": "10"}
 
 # A test that is about asking again says so; every other is to see the first failure, and at once.
 stamina.set_testing(True, attempts=1)
@@ -73,7 +75,7 @@ def reachable_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server(reachable_directory: Path) -> Iterator[EmbeddedServer]:
     """The embedded server, as the product starts it."""
-    with EmbeddedServer.start(reachable_directory / "server", FAST_AND_FORGETFUL) as server:
+    with EmbeddedServer.start(reachable_directory / "server", TEST_SERVER) as server:
         yield server
 
 

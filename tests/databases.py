@@ -5,15 +5,17 @@ superuser gets past the guards.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from db import migrate
+from db import leadership, migrate
+from db.database import Database
+from db.fencing import Term, begin_term
 from db.roles import roles_sql
 
 OWNER, WORKER, ONLOOKER = "owner of tables", "worker", "onlooker"
@@ -83,3 +85,18 @@ def cloned(server: Server, template: str | None, prefix: str = "test") -> Iterat
 def database_of(conninfo: str) -> str:
     """The name of the database that `conninfo` leads to."""
     return str(conninfo_to_dict(conninfo)["dbname"])
+
+
+@asynccontextmanager
+async def leading(database: Database) -> AsyncIterator[Term]:
+    """The lead, which nobody must hold, until the block ends."""
+    async with database.dedicated() as lead:
+        yield await take_term(database, lead)
+
+
+async def take_term(database: Database, lead: psycopg.AsyncConnection) -> Term:
+    """The lead, which nobody must hold, for as long as the connection `lead` is open."""
+    session = await leadership.take_lead(lead)
+    assert session is not None, "somebody leads"
+    async with database.connection() as connection:
+        return await begin_term(connection, session)

@@ -81,15 +81,32 @@ select payload from events where event_type = 'schedule_resumed' order by id des
 
 -- name: serialise_openings
 -- Held to the end of the transaction by whatever opens a week, notes a missed one, or begins or ends a pause.
-select pg_advisory_xact_lock(%(key)s);
+lock table week_openings in exclusive mode;
+
+-- name: begin_backfill
+-- Read committed, so that between its statements the transaction holds no snapshot that would hold VACUUM up.
+begin isolation level read committed;
+
+-- name: stay_idle
+-- Lets the session be idle inside its transaction for as long as its client is there.
+set local idle_in_transaction_session_timeout = 0;
 
 -- name: announce_backfill
--- Held to the end of the session by each backfill; several may run at once.
-select pg_advisory_lock_shared(%(key)s);
+-- Held to the end of the transaction by each backfill; several may run at once.
+lock table week_backfills in share mode;
 
--- name: is_backfilling
--- Whether some session runs a backfill. If none does, none begins before the end of the transaction.
-select not pg_try_advisory_xact_lock(%(key)s);
+-- name: is_backfill_announced
+-- Whether some session of this database runs a backfill, or keeps others from looking.
+select exists (
+    select from pg_locks
+    where locktype = 'relation' and granted and mode <> 'AccessShareLock' and pid <> pg_backend_pid()
+      and database = (select oid from pg_database where datname = current_database())
+      and relation = 'week_backfills'::regclass
+);
+
+-- name: hold_off_backfills
+-- Lets no backfill begin before the end of the transaction.
+lock table week_backfills in exclusive mode nowait;
 
 -- name: server_time
 -- The time by the server's clock, at the beginning of the transaction.

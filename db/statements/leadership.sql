@@ -38,9 +38,9 @@ where starts_with(name, %(prefix)s)
 -- Whether some session of this database holds the leader's lock, whether that can be seen here, and the server's time.
 select exists (
            select from pg_locks
-           where locktype = 'advisory' and granted and objsubid = 1
+           where locktype = 'relation' and granted and mode = 'ExclusiveLock'
              and database = (select oid from pg_database where datname = current_database())
-             and (classid::bigint << 32) | objid::bigint = %(key)s
+             and relation = 'scheduler_lead'::regclass
        ) as is_held,
        pg_is_in_recovery() as is_replica,
        now() as server_time;

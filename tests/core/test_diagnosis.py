@@ -27,10 +27,11 @@ from core.leading import Ticks
 from core.pausing import pause
 from core.settings import Settings
 from core.weekly_backup import BackupView
-from db import leadership
 from db.database import Database
 from db.embedded import EmbeddedServer
 from tests.core.world import World
+from tests.databases import as_onlooker
+from tests.databases import leading as lead
 from tests.fakes import exchange
 
 NOW = exchange("2026-11-24", "12:00")
@@ -142,16 +143,28 @@ def test_a_heartbeat_is_told_by_whether_it_is_set() -> None:
 async def test_a_database_is_looked_at_whole(conninfo: str) -> None:
     world = World(conninfo)
     names = ["database", "transport", "pooler", "failover", "writes", "clock", "migrations"]
-    names += ["pause", "scheduler", "looks for work", "days", "opening"]
+    names += ["pause", "scheduler", "locks", "looks for work", "days", "opening"]
     found = await database_findings(settings(conninfo))
     assert [(each.name, each.ok) for each in found] == [(name, True) for name in names]
-    async with world.services() as services, services.database.dedicated() as leader:
+    async with world.services() as services, lead(services.database), services.database.connection() as connection:
         await pause(services, "ann")
-        await leadership.try_lead(leader)
-        await leading.beat(leader, "one:1", datetime.now(UTC), Ticks(NOW, 0))
+        await leading.beat(connection, "one:1", datetime.now(UTC), Ticks(NOW, 0))
         found = await database_findings(settings(conninfo))
     assert [each.name for each in found if not each.ok] == ["pause"]
     assert "one:1 leads since" in found[8].message
+
+
+async def test_a_session_that_holds_the_lead_and_does_no_work_is_named(conninfo: str) -> None:
+    """As does one of a writer, or a scheduler that hangs."""
+    with psycopg.connect(conninfo, application_name="a script") as idle:
+        idle.execute("lock table scheduler_lead in exclusive mode")
+        for address in (conninfo, as_onlooker(conninfo)):
+            [found] = [each for each in await database_findings(settings(address)) if each.name == "locks"]
+            assert not found.ok
+            pid = idle.info.backend_pid
+            assert found.message.startswith(f"process {pid} (user 'worker', application 'a script'")
+            assert f"select pg_terminate_backend({pid});" in found.remedy
+            assert ("may not see" in found.remedy) == (address != conninfo)
 
 
 async def test_what_makes_the_schedule_unhealthy_is_found(conninfo: str, monkeypatch: pytest.MonkeyPatch) -> None:

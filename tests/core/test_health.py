@@ -24,6 +24,7 @@ from db.records import ActiveBatch
 from tests.core.scheduling import age_facts
 from tests.core.test_weeks import MONDAY, active_batch
 from tests.core.world import CALENDAR, FIRST, RULES, SECOND, World
+from tests.databases import leading as lead
 from tests.fakes import exchange
 
 MAX_AGE = timedelta(minutes=5)
@@ -186,14 +187,13 @@ async def test_a_pause_excuses_an_old_look_and_no_overdue_day(world: World) -> N
 
 
 async def test_who_leads_what_was_missed_and_a_failed_backup_are_told_and_are_no_problems(world: World) -> None:
-    async with world.services() as services, services.database.dedicated() as leader:
+    async with world.services() as services, lead(services.database), services.database.connection() as connection:
         await run_due_work(services)
         world.clock.instant = exchange(str(SECOND), "09:31")
         world.prices.failure = None
         await looked(services)
-        assert await leadership.try_lead(leader)
-        await leading.beat(leader, "one:1", FIRST_INSTANT, Ticks(world.clock.instant, 0))
-        await leadership.note(leader, BACKUP_FACT, {"at": "x", "file": "y", "problem": "no room"})
+        await leading.beat(connection, "one:1", FIRST_INSTANT, Ticks(world.clock.instant, 0))
+        await leadership.note(connection, BACKUP_FACT, {"at": "x", "file": "y", "problem": "no room"})
         found = await read_health(services, MAX_AGE)
         assert (found.problems, found.leader, found.leader_alive) == ((), "one:1", True)
         assert found.notes == (
@@ -207,13 +207,16 @@ async def test_who_leads_what_was_missed_and_a_failed_backup_are_told_and_are_no
 
 async def test_a_leader_whose_writes_are_not_confirmed_is_a_problem(world: World) -> None:
     """It holds its lock on a server that is cut off; another may lead on the new primary."""
-    async with world.services() as services, services.database.dedicated() as leader:
+    async with world.services() as services, lead(services.database), services.database.connection() as connection:
         await run_due_work(services)
-        assert await leadership.try_lead(leader)
-        await leading.beat(leader, "one:1", FIRST_INSTANT, Ticks(world.clock.instant, 0))
+        await leading.beat(connection, "one:1", FIRST_INSTANT, Ticks(world.clock.instant, 0))
         assert (await read_health(services, MAX_AGE)).problems == ()
         age_facts(world.conninfo, "leader", timedelta(seconds=95))
-        [problem] = (await read_health(services, MAX_AGE)).problems
+        found = await read_health(services, MAX_AGE)
+        [problem], [note] = found.problems, found.notes
+        assert note.startswith("Process ")
+        assert note.endswith(" holds the lead.")
+        assert "user 'worker', application 'alpha-monday'" in note
         assert problem == "Leadership cannot be confirmed: one:1 leads, and its last confirmed write is 95 s old."
 
 

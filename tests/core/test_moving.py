@@ -158,7 +158,7 @@ class TestRefusals:
 
     async def test_while_a_scheduler_leads(self, embedded: Settings, source: str, bare_conninfo: str) -> None:
         async with await psycopg.AsyncConnection.connect(source, autocommit=True) as leader:
-            assert await take_lead(leader)
+            assert await take_lead(leader, lapses_after_s=30)
             with pytest.raises(MoveError, match="A scheduler leads") as caught:
                 await move(embedded, bare_conninfo)
         assert "--headless" in caught.value.remedy
@@ -202,20 +202,20 @@ async def test_an_embedded_database_without_batches_is_not_moved(
 async def test_nobody_begins_to_lead_meanwhile(
     embedded: Settings, source: str, bare_conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[bool, str]] = []
+    seen: list[tuple[int | None, str]] = []
     copy = moving._copy
 
     async def looking(*given: Any) -> None:
         async with await psycopg.AsyncConnection.connect(source, autocommit=True) as other:
             pause = await read_pause(other)
             assert pause is not None
-            seen.append((await take_lead(other), pause.who))
+            seen.append((await take_lead(other, lapses_after_s=30), pause.who))
         await copy(*given)
 
     monkeypatch.setattr(moving, "_copy", looking)
     await move(embedded, bare_conninfo)
     assert len(seen) == len(TABLES)
-    assert not any(led for led, _ in seen)
+    assert {session for session, _ in seen} == {None}
     assert {who for _, who in seen} == {"db move"}
 
 

@@ -55,7 +55,7 @@ async def until_looked(looks: list[Pause | None], times: int) -> None:
 async def until_something_waits_for_a_lock(world: World) -> None:
     async with asyncio.timeout(WITHIN_S):
         while True:
-            if world.rows("select from pg_locks where locktype = 'advisory' and not granted"):
+            if world.rows("select from pg_locks where locktype = 'relation' and not granted"):
                 return
             await asyncio.sleep(0.005)
 

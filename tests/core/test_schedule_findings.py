@@ -9,8 +9,16 @@ from core.finding import Finding
 from core.health import Backlog
 from core.leading import LEADER_FACT, TICKS_FACT
 from core.pausing import PAUSE_FACT
-from core.schedule_findings import days_finding, leader_finding, looks_finding, opening_finding, pause_finding
+from core.schedule_findings import (
+    days_finding,
+    leader_finding,
+    locks_finding,
+    looks_finding,
+    opening_finding,
+    pause_finding,
+)
 from db.leadership import Lead
+from db.lock_holders import BACKFILLS, LEAD, OPENINGS, LockHolder
 from db.records import SchedulerFact
 from tests.fakes import exchange
 
@@ -114,3 +122,65 @@ def test_a_missed_opening_is_a_problem_and_says_how_it_is_made_good() -> None:
     )
     found = opening_finding(Backlog(0, 0, None, opening_missed=True))
     assert (found.ok, "alpha-monday open --late" in found.remedy) == (False, True)
+
+
+def holder(*locks: str, age: timedelta | None = timedelta(seconds=1), blocks: int = 0, pid: int = 71) -> LockHolder:
+    return LockHolder(pid, list(locks), blocks, "ann", "psql", "10.0.0.7", None if age is None else NOW - age)
+
+
+LEADS = led(timedelta(hours=1), timedelta(seconds=5))
+ENDING = "Otherwise end it, as its user or as a superuser: select pg_terminate_backend(71);"
+
+
+def test_that_no_lock_is_held_or_that_they_are_held_as_usual_is_no_problem() -> None:
+    assert locks_finding([], {}, NOBODY) == Finding("locks", True, "none is held")
+    found = locks_finding([holder(LEAD, age=timedelta(days=90)), holder(OPENINGS, pid=72)], LEADS, SOMEBODY)
+    assert found.ok
+    assert found.message == (
+        "process 71 (user 'ann', application 'psql', from 10.0.0.7, since 2026-08-26 16:00:00 UTC) holds the lead; "
+        "process 72 (user 'ann', application 'psql', from 10.0.0.7, since 2026-11-24 16:59:59 UTC) holds the lock on "
+        "openings"
+    )
+    assert locks_finding([holder(BACKFILLS, age=timedelta(hours=5))], {}, NOBODY).ok
+
+
+@pytest.mark.parametrize(
+    ("held", "facts", "said"),
+    [
+        (holder(LEAD), {}, "holds the lead"),
+        (holder(LEAD), led(timedelta(hours=1), timedelta(seconds=180)), "holds the lead"),
+        (holder(OPENINGS, age=timedelta(seconds=11)), LEADS, "holds the lock on openings"),
+        (holder(OPENINGS, blocks=2), LEADS, "holds the lock on openings and blocks 2 other sessions"),
+        (holder(blocks=1), LEADS, "blocks 1 other session"),
+        (holder(LEAD, OPENINGS, BACKFILLS), {}, "holds the lead and the lock on openings and the announcement of a"),
+    ],
+)
+def test_whoever_is_in_the_way_is_named_with_what_ends_it(
+    held: LockHolder, facts: dict[str, SchedulerFact], said: str
+) -> None:
+    found = locks_finding([held], facts, SOMEBODY)
+    assert not found.ok
+    assert said in found.message
+    assert found.message.startswith("process 71 (user 'ann', application 'psql', from 10.0.0.7, since 2026-11-24 16:5")
+    assert ENDING in found.remedy
+
+
+def test_what_a_reader_may_not_see_is_left_out_and_said() -> None:
+    held = LockHolder(71, [LEAD], 0, "ann", "", None, None)
+    found = locks_finding([held], {}, SOMEBODY)
+    assert found.message == "process 71 (user 'ann') holds the lead"
+    assert "This user may not see since when" in found.remedy
+    assert "This user may not see" not in locks_finding([holder(LEAD)], {}, SOMEBODY).remedy
+
+
+def test_a_prepared_transaction_is_no_process_that_could_be_ended() -> None:
+    found = locks_finding([LockHolder(0, [LEAD], 1, None, None, None, None)], {}, NOBODY)
+    assert found.message == "a prepared transaction holds the lead and blocks 1 other session"
+    assert "pg_prepared_xacts" in found.remedy
+    assert "pg_terminate_backend" not in found.remedy
+
+
+def test_names_that_sessions_gave_themselves_are_text() -> None:
+    held = LockHolder(71, [LEAD], 0, "a\x1b[31mnn", "x" * 300, None, None)
+    message = locks_finding([held], {}, SOMEBODY).message
+    assert message == f"process 71 (user 'a\\x1b[31mnn', application '{'x' * 64}') holds the lead"

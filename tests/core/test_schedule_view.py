@@ -13,10 +13,10 @@ from core.pausing import pause
 from core.prices.source import UnavailableError
 from core.schedule_view import WhoSchedules, run_job, schedule_view, who_schedules
 from core.settings import Settings, SettingsError
-from db import leadership
 from db.database import Database
 from db.errors import DatabaseReadOnlyError
 from tests.core.world import FIRST, PICKS, SECOND, World
+from tests.databases import leading as lead
 from tests.fakes import exchange
 
 HIDDEN = "abcdef0123456789"
@@ -60,8 +60,7 @@ async def test_it_tells_what_is_next_what_is_due_and_what_waits(world: World) ->
 
 @pytest.mark.parametrize("job", [Job.RETRIES, Job.CHECKPOINTS])
 async def test_a_job_run_by_hand_ignores_back_off_pause_and_leadership(world: World, job: Job) -> None:
-    async with world.services() as services, services.database.dedicated() as leader:
-        assert await leadership.try_lead(leader)
+    async with world.services() as services, lead(services.database):
         await pause(services, "ann")
         await run_job(services, Job.OPENING)
         world.clock.instant = exchange("2020-01-06")
@@ -134,12 +133,12 @@ async def test_a_job_needs_sources_and_a_session_that_writes(world: World) -> No
 
 
 async def test_who_schedules_and_whether_anybody_may(world: World) -> None:
-    async with world.services() as services, services.database.dedicated() as leader:
+    async with world.services() as services, services.database.connection() as connection:
         assert await who_schedules(services) == WhoSchedules(None, None)
-        await leadership.try_lead(leader)
-        await leading.note_leader(leader, "one:1", world.clock.instant)
+        await leading.note_leader(connection, "one:1", world.clock.instant)
         held = await pause(services, "ann")
-        found = await who_schedules(services)
+        async with lead(services.database):
+            found = await who_schedules(services)
         assert found.leader is not None
         assert (found.leader.who, found.leader.is_alive, found.paused) == ("one:1", True, held)
 

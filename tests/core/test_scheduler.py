@@ -24,7 +24,6 @@ from core.ticker import Ticker
 from db.database import Database
 from db.embedded import EmbeddedServer
 from db.errors import DatabaseFullError, RowRefusedError
-from db.fencing import LEADER_KEY
 from tests.core.world import CALENDAR, RULES, World, all_closes
 from tests.fakes import ScriptedPrices, exchange
 
@@ -128,8 +127,7 @@ def kill_leader(server: EmbeddedServer) -> int:
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
         return connection.execute(
             "select pg_terminate_backend(pid, 5000) from pg_locks join pg_stat_activity using (pid) "
-            "where locktype = 'advisory' and granted and application_name = 'first' and objid = %s::bigint",
-            (LEADER_KEY & 0xFFFFFFFF,),
+            "where locktype = 'relation' and granted and application_name = 'first' and mode = 'ExclusiveLock'",
         ).rowcount
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from core.due_work import run_due_work
 from core.upkeep import Upkeep
-from db import leadership
 from tests.core.alerts.receiving import Service, alerting, service
 from tests.core.world import World
+from tests.databases import leading
 
 
 @pytest.fixture
@@ -37,11 +37,11 @@ async def test_a_single_run_tells_what_it_did(conninfo: str, taker: Service) -> 
 
 async def test_a_single_run_leaves_it_to_a_scheduler_that_leads(conninfo: str, taker: Service) -> None:
     world = World(conninfo)
-    async with alerting(world, taker.url) as services, services.database.dedicated() as connection:
+    async with alerting(world, taker.url) as services:
         upkeep = Upkeep(services)
         await upkeep.after_run((await run_due_work(services))[0])
-        assert await leadership.try_lead(connection)
         world.clock.instant = world.clock.instant.replace(hour=17)
-        await upkeep.after_run((await run_due_work(services))[0])
+        async with leading(services.database):
+            await upkeep.after_run((await run_due_work(services))[0])
         assert taker.received == []
         await upkeep.close()

@@ -17,6 +17,7 @@ APPEND_ONLY = ("batches", "picks", "checkpoints", "pick_checkpoint_metrics", "ev
 MUTABLE = ("waiting_days", "scheduler_state")
 KEPT = ("schema_migrations", "migration_checksums")
 TABLES = (*APPEND_ONLY, *MUTABLE, *KEPT)
+LOCKS = ("scheduler_lead", "week_openings", "week_backfills")
 
 RIGHTS_ON_TABLES = """
 select relname::text, null, privilege_type
@@ -45,6 +46,7 @@ WRITES = {
     *((table, None, "INSERT") for table in (*APPEND_ONLY, *MUTABLE)),
     *((table, None, right) for table in MUTABLE for right in ("UPDATE", "DELETE")),
     ("batches", "status", "UPDATE"),
+    *((view, None, "TRUNCATE") for view in LOCKS),
 }
 
 

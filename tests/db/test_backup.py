@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from db import dumps, events, migrate, moving
+from db import dumps, migrate, moving
 from db.backup import BackupError, backup, restore
 from db.client_programs import client_environment, run_client
 from db.embedded import EmbeddedServer
@@ -189,9 +190,14 @@ async def test_another_programs_dump_changes_nothing(
         assert not connection.execute("select from pg_database where datname = 'never_made'").fetchall()
 
 
+HOLDS_OPENINGS = """
+select from pg_locks where granted and mode = 'ExclusiveLock' and relation = to_regclass('week_openings')
+"""
+
+
 async def waiting_for_a_lock(conninfo: str) -> None:
-    """Returns when some session of the database waits for an advisory lock."""
-    query = "select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'"
+    """Returns when some session of the database waits for a lock on a relation."""
+    query = "select from pg_stat_activity where datname = current_database() and wait_event = 'relation'"
     async with asyncio.timeout(30), await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as looking:
         while not await (await looking.execute(query)).fetchall():  # noqa: ASYNC110 - the event is the server's
             await asyncio.sleep(0.02)
@@ -205,7 +211,7 @@ async def test_a_batch_that_is_being_opened_is_not_cleared_away(
     await backup(filled, file)
     migrate.up(bare_conninfo)
     with psycopg.connect(bare_conninfo) as opener:
-        opener.execute("select pg_advisory_xact_lock(%s)", (events.OPENINGS_KEY,))
+        opener.execute("lock table week_openings in exclusive mode")
         batch_id = insert(opener, "batches")
         restoring = asyncio.ensure_future(restore(bare_conninfo, file))
         await waiting_for_a_lock(bare_conninfo)
@@ -225,15 +231,15 @@ async def test_no_batch_is_opened_during_a_restore(
 
     async def noting(*given: Any) -> Any:
         with psycopg.connect(bare_conninfo) as connection:
-            held.append(connection.execute("select pg_try_advisory_xact_lock(%s)", (events.OPENINGS_KEY,)).fetchone())
+            held.append(connection.execute(HOLDS_OPENINGS).fetchone())
         return await moving.carry_over(*given)
 
     monkeypatch.setattr("db.backup.carry_over", noting)
     await restore(bare_conninfo, file)
-    assert held == [(False,)]
+    assert len(held) == 1
+    assert held[0] is not None
     with psycopg.connect(bare_conninfo) as connection:
-        row = connection.execute("select pg_try_advisory_xact_lock(%s)", (events.OPENINGS_KEY,)).fetchone()
-    assert row == (True,)
+        assert connection.execute(HOLDS_OPENINGS).fetchone() is None
     assert every_row(bare_conninfo) == every_row(filled)
 
 
@@ -260,10 +266,37 @@ async def test_a_lock_on_openings_that_nobody_gives_up_is_not_waited_for_for_eve
     await backup(filled, file)
     migrate.up(bare_conninfo)
     with psycopg.connect(bare_conninfo) as opener:
-        opener.execute("select pg_advisory_xact_lock(%s)", (events.OPENINGS_KEY,))
+        opener.execute("lock table week_openings in exclusive mode")
         async with asyncio.timeout(60):
             with pytest.raises(DatabaseBusyError, match="lock timeout"):
                 await restore(bare_conninfo, file)
+
+
+async def test_a_restore_waits_for_no_leader_and_no_backfill(filled: str, bare_conninfo: str, tmp_path: Path) -> None:
+    """They hold their locks for as long as they run; the views that they lock stay."""
+    await backup(filled, tmp_path / "backup")
+    migrate.up(bare_conninfo)
+    with psycopg.connect(bare_conninfo) as holding:
+        holding.execute("lock table scheduler_lead in exclusive mode; lock table week_backfills in share mode")
+        await restore(bare_conninfo, tmp_path / "backup")
+    assert every_row(bare_conninfo) == every_row(filled)
+
+
+async def test_a_backup_from_before_the_last_migration_is_restored_and_brought_up_beside_a_leader(
+    server: EmbeddedServer, filled: str, bare_conninfo: str, tmp_path: Path
+) -> None:
+    older = shutil.copytree(migrate.MIGRATIONS, tmp_path / "migrations")
+    next(older.glob("*_turn_locks.sql")).unlink()
+    migrate.down(as_owner(filled))
+    assert migrate.up(as_owner(filled), older) == []
+    await backup(filled, tmp_path / "backup")
+    migrate.up(bare_conninfo)
+    with psycopg.connect(bare_conninfo) as leading:
+        leading.execute("lock table scheduler_lead in exclusive mode")
+        await restore(bare_conninfo, tmp_path / "backup")
+    assert migrate.up(bare_conninfo) == []
+    with psycopg.connect(bare_conninfo) as connection:
+        connection.execute("lock table scheduler_lead in exclusive mode nowait")
 
 
 async def test_a_backup_cut_short_restores_nothing(filled: str, bare_conninfo: str, tmp_path: Path) -> None:

@@ -310,7 +310,7 @@ class TestReaders:
         [
             ("insert into schema_migrations values ('20990101000000')", "newer version of alpha-monday"),
             ("update migration_checksums set sha256 = 'x' where version like '%0006'", "Edited after being applied"),
-            ("delete from schema_migrations where version like '%0010'", "behind"),
+            ("delete from schema_migrations where version like '%0011'", "behind"),
         ],
     )
     async def test_tables_that_do_not_fit(self, conninfo: str, owner_conninfo: str, statement: str, said: str) -> None:

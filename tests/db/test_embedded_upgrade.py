@@ -98,6 +98,9 @@ async def test_every_row_is_there_afterwards_and_the_old_one_is_kept(old: Path, 
     assert done == Upgraded(15, 18, old / KEPT, len(carried), sum(carried), ("theirs",))
     with EmbeddedServer.start(old) as server:
         assert {name: every_row(server.conninfo(name)) for name in OURS} == rows
+        for name in OURS:
+            with psycopg.connect(server.conninfo(name)) as leading:
+                leading.execute("lock table scheduler_lead, week_openings, week_backfills in exclusive mode nowait")
         with psycopg.connect(server.conninfo("postgres")) as connection:
             assert connection.info.server_version // 10000 == 18
             assert connection.execute("show fsync").fetchone() == ("on",)

@@ -14,7 +14,7 @@ from db import leadership
 from db.database import Database
 from db.errors import DatabaseUnavailableError, LeadershipLostError, OldTimelineError
 from db.fencing import Term, begin_term, take_lead
-from tests.databases import as_superuser
+from tests.databases import as_superuser, leading, take_term
 
 WRITE = "insert into scheduler_state (name, value) values ('probe', '{}') on conflict (name) do nothing"
 WRITTEN = "select count(*)::int from scheduler_state where name = 'probe'"
@@ -43,26 +43,22 @@ class TestTerms:
         numbers = []
         for _ in range(3):
             async with database.dedicated() as connection:
-                term = await leadership.try_lead(connection)
-                assert term is not None
+                term = await take_term(database, connection)
                 assert term.session == connection.info.backend_pid
                 numbers.append(term.number)
             await until_nobody_leads(database)
         assert numbers == [1, 2, 3]
 
     async def test_in_force_the_leader_writes(self, database: Database, conninfo: str) -> None:
-        async with database.dedicated() as connection:
-            term = await leadership.try_lead(connection)
-            assert term is not None
+        async with leading(database) as term:
             await write(database.fenced(term))
         assert count(conninfo) == 1
 
     async def test_without_the_lock_nothing_is_written_though_nobody_else_leads(
         self, database: Database, conninfo: str
     ) -> None:
-        async with database.dedicated() as connection:
-            term = await leadership.try_lead(connection)
-            assert term is not None
+        async with leading(database) as term:
+            pass
         await until_nobody_leads(database)
         with pytest.raises(LeadershipLostError):
             await write(database.fenced(term))
@@ -73,13 +69,10 @@ class TestTerms:
         self, database: Database, conninfo: str
     ) -> None:
         """Process numbers come again: the lock of another leader's session must not pass for this one's."""
-        async with database.dedicated() as connection:
-            mine = await leadership.try_lead(connection)
+        async with leading(database) as mine:
+            pass
         await until_nobody_leads(database)
-        async with database.dedicated() as connection:
-            other = await leadership.try_lead(connection)
-            assert mine is not None
-            assert other is not None
+        async with leading(database) as other:
             with pytest.raises(LeadershipLostError):
                 await write(database.fenced(Term(mine.number, other.session)))
         assert count(conninfo) == 0
@@ -87,14 +80,13 @@ class TestTerms:
     async def test_the_next_term_begins_after_what_the_last_leader_has_under_way(
         self, database: Database, conninfo: str
     ) -> None:
-        async with database.dedicated() as first, database.dedicated() as second:
-            mine = await leadership.try_lead(first)
-            assert mine is not None
+        async with database.dedicated() as first, database.dedicated() as second, database.dedicated() as third:
+            mine = await take_term(database, first)
             async with database.fenced(mine).transaction() as writing:
                 await writing.execute(WRITE)
                 await first.close()
-                await until_led(second)
-                beginning = asyncio.create_task(begin_term(second))
+                session = await until_led(second)
+                beginning = asyncio.create_task(begin_term(third, session))
                 await until_waiting(conninfo)
             assert count(conninfo) == 1, "committed while the next leader still waited for its term"
             assert (await beginning).number == mine.number + 1
@@ -103,15 +95,14 @@ class TestTerms:
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(db.fencing._SQL, "lock_timeout", b"set local lock_timeout = '50ms'")
-        async with database.dedicated() as first, database.dedicated() as second:
-            mine = await leadership.try_lead(first)
-            assert mine is not None
+        async with database.dedicated() as first, database.dedicated() as second, database.dedicated() as third:
+            mine = await take_term(database, first)
             async with database.fenced(mine).transaction():
                 await first.close()
-                await until_led(second)
+                session = await until_led(second)
                 with pytest.raises(psycopg.errors.LockNotAvailable):
-                    await begin_term(second)
-            assert (await begin_term(second)).number == mine.number + 1
+                    await begin_term(third, session)
+            assert (await begin_term(third, session)).number == mine.number + 1
 
     @pytest.mark.parametrize("value", ["{}", "[]", '{"number": "x"}', '{"number": null}', '{"number": 41}'])
     async def test_a_term_noted_in_an_unknown_form_is_followed_by_one(
@@ -119,20 +110,20 @@ class TestTerms:
     ) -> None:
         with psycopg.connect(conninfo) as connection:
             connection.execute("insert into scheduler_state (name, value) values ('term', %s)", (value,))
-        async with database.dedicated() as leader:
-            term = await leadership.try_lead(leader)
-            assert term is not None
+        async with leading(database) as term:
             assert term.number == (42 if "41" in value else 1)
             await write(database.fenced(term))
 
     async def test_the_lead_of_a_process_that_says_nothing_lapses(self, database: Database) -> None:
+        assert leadership.LEAD_LAPSES_AFTER_S == 30
         async with database.dedicated() as leader:
-            await leadership.try_lead(leader)
-            row = await (await leader.execute("show idle_session_timeout")).fetchone()
-            assert row == (f"{leadership.LEAD_LAPSES_AFTER_S}s",)
-        async with database.connection() as ordinary:
-            row = await (await ordinary.execute("show idle_session_timeout")).fetchone()
-            assert row == ("0",)
+            assert await take_lead(leader, lapses_after_s=0.3)
+            for _ in range(4):
+                await asyncio.sleep(0.15)
+                await leadership.keep_lead(leader)  # twice as long as the limit in all
+            await until_nobody_leads(database)
+            with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+                await leadership.keep_lead(leader)
 
 
 async def until_nobody_leads(database: Database) -> None:
@@ -142,11 +133,12 @@ async def until_nobody_leads(database: Database) -> None:
             await asyncio.sleep(0.005)
 
 
-async def until_led(connection: psycopg.AsyncConnection) -> None:
-    """Until the last leader's session has ended and this one has the lock."""
+async def until_led(connection: psycopg.AsyncConnection) -> int:
+    """Until the last leader's session has ended and this one, which is given, has the lock."""
     async with asyncio.timeout(5):
-        while not await take_lead(connection):  # noqa: ASYNC110 - as above
+        while (session := await leadership.take_lead(connection)) is None:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.005)
+    return session
 
 
 async def until_waiting(conninfo: str) -> None:

@@ -9,23 +9,40 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db import leadership
-from db.fencing import take_lead
+from db import fencing, leadership, migrate
 
 
 async def test_the_lock_is_seen_from_every_session_of_this_database(
     conninfo: str, bare_conninfo: str, connection: psycopg.AsyncConnection
 ) -> None:
+    migrate.up(bare_conninfo)
     assert not (await leadership.lead(connection)).is_held
     async with await psycopg.AsyncConnection.connect(bare_conninfo, autocommit=True) as elsewhere:
-        assert await take_lead(elsewhere)
+        assert await leadership.take_lead(elsewhere)
         assert not (await leadership.lead(connection)).is_held, "another database has a leader of its own"
     async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as leader:
-        await leader.execute("select pg_advisory_lock(1)")
-        assert not (await leadership.lead(connection)).is_held, "another lock is none of ours"
-        assert await leadership.try_lead(leader)
+        await leader.execute("begin; lock table week_openings in exclusive mode")
+        assert not (await leadership.lead(connection)).is_held, "another lock is not the leader's"
+        await leader.execute("rollback")
+        assert await leadership.take_lead(leader) == leader.info.backend_pid
         seen = await leadership.lead(connection)
         assert (seen.is_held, seen.is_replica) == (True, False)
+        assert await leadership.take_lead(connection) is None
+
+
+async def test_two_that_take_the_lead_at_the_same_moment_do_not_both_get_it(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both saw that nobody led; the one that is refused can go on with its connection."""
+    monkeypatch.setitem(fencing._SQL, "is_lead_taken", b"select false")
+    async with (
+        await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as first,
+        await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as second,
+    ):
+        assert await leadership.take_lead(first) == first.info.backend_pid
+        assert await leadership.take_lead(second) is None
+        await leadership.note(second, "a", {})
+        assert await leadership.fact(second, "a")
 
 
 async def test_merging_adds_keys_and_renews(connection: psycopg.AsyncConnection) -> None:

@@ -70,6 +70,7 @@ def test_the_shipped_migrations_are_one_a_table_in_the_document_s_order() -> Non
         "scheduler_state",
         "migration_checksums",
         "waiting_evidence",
+        "turn_locks",
     ]
     assert list(VERSIONS) == sorted(VERSIONS)
 

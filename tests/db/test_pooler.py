@@ -15,9 +15,11 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from db import migrate
+from db import leadership, migrate
 from db.database import Database
 from db.dumps import connected
+from db.errors import LeadershipLostError
+from tests.databases import leading
 from tests.db.conftest import Postgres15
 from tests.db.test_sessions import give
 
@@ -93,6 +95,20 @@ async def test_a_transaction_pooler_carries_everything(pooled: str, monkeypatch:
     assert (day, str(now.tzinfo), text) == (date(2026, 1, 5), "UTC", "☀")
     async with connected(pooled) as connection:
         assert await (await connection.execute("select '2026-01-05'::date")).fetchone() == (date(2026, 1, 5),)
+
+
+async def test_a_leader_keeps_one_session_of_the_pool_and_its_term_is_in_force_in_the_others(pooled: str) -> None:
+    migrate.up(pooled)
+    async with Database(pooled) as database, database.dedicated() as other:
+        async with leading(database) as term:
+            for _ in range(3):
+                async with database.fenced(term).transaction() as connection:
+                    await leadership.note(connection, "x", {})
+                assert await leadership.take_lead(other) is None
+        with pytest.raises(LeadershipLostError):
+            async with database.fenced(term).transaction():
+                pass
+        assert await leadership.take_lead(other)
 
 
 async def test_the_settings_of_its_database_do_not_reach_a_transaction(pooled: str, postgres_15: Postgres15) -> None:

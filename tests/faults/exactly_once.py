@@ -20,11 +20,10 @@ from core.prices.source import Answer, UnavailableError
 from core.services import Services
 from core.settings import Settings
 from core.trading_calendar import batch_days
-from db import leadership
 from db.embedded import EmbeddedServer
 from db.errors import DatabaseUnavailableError, LeadershipLostError
 from tests.core.world import CALENDAR, FIRST, PICKS, RULES, SECOND, SYMBOLS, THIRD, PicksOfWeeks, all_closes
-from tests.databases import cloned
+from tests.databases import cloned, leading
 from tests.fakes import FixedClock, ScriptedPrices, exchange
 from tests.faults.market import OTHER_PICKS
 from tests.faults.mortal import Fate, MortalDatabase
@@ -202,9 +201,8 @@ class ExactlyOnce(RuleBasedStateMachine):
 
         async def losing() -> None:
             async with self.process(prices=Slow(self.closes, name="lost")) as old, self.process() as new:
-                async with old.database.dedicated() as session:
-                    term, pid = await leadership.try_lead(session), session.info.backend_pid
-                    assert term is not None, "no other is running"
+                async with leading(old.database) as term:
+                    pid = term.session
                     old_work = asyncio.create_task(run_due_work(replace(old, database=old.database.fenced(term))))
                     waiting = asyncio.create_task(asked.wait())
                     await asyncio.wait({old_work, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -231,11 +229,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     async def lead_and_tick(self, services: Services) -> None:
         """Takes the lead that is free, and works as the leader."""
-        async with services.database.dedicated() as session:
-            async with asyncio.timeout(WITHIN_S):
-                # The server tells nobody that a lock is free.
-                while (term := await leadership.try_lead(session)) is None:  # noqa: ASYNC110
-                    await asyncio.sleep(0.002)
+        async with leading(services.database) as term:
             await run_due_work(replace(services, database=services.database.fenced(term)))
 
     # Prices

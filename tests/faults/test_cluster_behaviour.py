@@ -29,16 +29,16 @@ from core.finding import Finding
 from core.health import read_health
 from core.leading import note_leader
 from core.settings import Settings
-from db import migrate
+from db import leadership, migrate
 from db.backup import backup
 from db.client_programs import run_client
 from db.database import Database
-from db.errors import DatabaseUnavailableError, NotConfirmedError
+from db.errors import DatabaseReadOnlyError, DatabaseUnavailableError, NotConfirmedError
 from db.hosts import Hosts
 from db.waiting import showing_database_waits
 from db.write_probe import probe_write
 from tests.core.world import World
-from tests.databases import as_onlooker, as_owner, as_superuser, as_worker, make_template
+from tests.databases import as_onlooker, as_owner, as_superuser, as_worker, leading, make_template
 from tests.fakes import exchange
 from tests.faults.clusters import Pair, pair
 from tests.faults.failovers import DATABASE
@@ -320,6 +320,18 @@ async def test_a_probe_of_a_primary_and_of_its_replica(sound: Pair) -> None:
         found = await read_health(services, _AGE)
         assert problem not in found.problems, "a leader is seen to be alive: its primary takes writes"
         assert problem in found.notes
+
+
+async def test_a_replica_gives_nobody_the_lead(sound: Pair) -> None:
+    replica = as_worker(sound.standby.conninfo(DATABASE))
+    async with Database(replica) as database, Database(as_worker(sound.primary.conninfo(DATABASE))) as writing:
+        for _ in range(2):  # led on its primary or not
+            with pytest.raises(DatabaseReadOnlyError):
+                async with database.dedicated() as connection:
+                    await leadership.take_lead(connection)
+            async with leading(writing), database.connection() as connection:
+                found = await leadership.lead(connection)
+                assert (found.is_held, found.is_replica) == (False, True)
 
 
 async def _finding(name: str, address: str) -> Finding:

@@ -136,7 +136,7 @@ async def test_at_rest_it_keeps_the_connections_that_it_listens_and_schedules_on
     async with running(app_for(settings, Mode.SCHEDULER)) as pilot:
         await until(pilot, lambda: "● leading" in shown(pilot.app), "the lead")
         with psycopg.connect(filled, autocommit=True) as connection:
-            await until(pilot, lambda: connection.execute(LEFT).fetchone() == (2,), "two connections")
+            await until(pilot, lambda: connection.execute(LEFT).fetchone() == (3,), "three connections")
 
 
 async def test_a_database_that_comes_later_is_opened(server: EmbeddedServer, settings: Settings, filled: str) -> None:

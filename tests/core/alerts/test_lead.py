@@ -17,7 +17,6 @@ from core.pausing import begin_pause
 from core.scheduler_state import Phase
 from core.settings import ALERTS
 from db.embedded import EmbeddedServer
-from db.fencing import LEADER_KEY
 from tests.core.alerts.receiving import WITHIN_S, Service, alerting, refuse, service, until
 from tests.core.scheduling import Running, hurry
 from tests.core.world import World
@@ -56,8 +55,8 @@ def kill_leader(server: EmbeddedServer, world: World) -> None:
     with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
         killed = connection.execute(
             "select pg_terminate_backend(l.pid, 5000) from pg_locks l join pg_database d on d.oid = l.database "
-            "where l.locktype = 'advisory' and l.granted and d.datname = %s and l.objid = %s::bigint",
-            (database, LEADER_KEY & 0xFFFFFFFF),
+            "where l.locktype = 'relation' and l.granted and d.datname = %s and l.mode = 'ExclusiveLock'",
+            (database,),
         ).rowcount
     assert killed == 1
 

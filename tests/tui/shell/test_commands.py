@@ -63,7 +63,7 @@ class TestDoctor:
         assert {check["name"]: check["ok"] for check in told.json["checks"]} == dict.fromkeys(
             (
                 *("database", "transport", "pooler", "failover", "clock", "migrations", "pause", "scheduler"),
-                *("looks for work", "days", "opening", "writes"),
+                *("locks", "looks for work", "days", "opening", "writes"),
                 *("calendar", "price source csv", "symbol changes", "pick source", "files"),
                 *("alerts", "heartbeat"),
             ),
