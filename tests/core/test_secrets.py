@@ -105,3 +105,9 @@ async def test_a_third_party_s_pick_source_repeats_nothing_of_what_it_was_told()
     with pytest.raises(PicksUnavailableError, match=r"2020-01-06: \*\*\*") as caught:
         await discreet.picks(date(2020, 1, 6))
     assert caught.value.remedy == "Look at ***."
+
+
+def test_a_secret_in_the_representation_of_a_text_with_both_quotes() -> None:
+    hidden = "a 'key' file"
+    for shown in (repr(f'{hidden} "x"'), repr(f'{hidden} "x"'.encode()), ascii(f'ü {hidden} "x"')):
+        assert "key" not in redacted(shown, in_every_form([hidden]))
