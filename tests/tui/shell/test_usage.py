@@ -114,7 +114,7 @@ def test_help_and_version_answer(alpha_monday: CommandLine) -> None:
     assert re.fullmatch(r"alpha-monday \d+\.\d+\S*\n", alpha_monday("--version").out)
 
 
-@pytest.mark.parametrize("typed", [("latest",), ("config",), ("db", "status"), ("db", "url"), ("doctor",)])
+@pytest.mark.parametrize("typed", [("latest",), ("config",), ("db", "status"), ("db", "url")])
 def test_a_key_of_no_installed_source_is_refused_by_every_command(
     market: Market, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch, typed: tuple[str, ...]
 ) -> None:
@@ -123,6 +123,17 @@ def test_a_key_of_no_installed_source_is_refused_by_every_command(
     told = alpha_monday(*typed, "--json")
     assert (told.code, told.error["code"]) == (1, "settings")
     assert "ALPHA_MONDAY_TINGO_KEY" in told.error["message"]
+    assert "geheimnis" not in told.out + told.err
+
+
+def test_the_doctor_tells_of_such_a_key_as_a_finding(
+    market: Market, alpha_monday: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHA_MONDAY_TINGO_KEY", "geheimnis")
+    told = alpha_monday("doctor", "--json")
+    [check] = told.json["checks"]
+    assert (told.code, check["name"], check["ok"]) == (1, "settings", False)
+    assert "ALPHA_MONDAY_TINGO_KEY" in check["message"]
     assert "geheimnis" not in told.out + told.err
 
 
