@@ -153,6 +153,12 @@ async def test_an_export_to_a_file_that_is_there_stays_open(
     assert taken.read_text(encoding="utf-8") == ""
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a thread may begin later than a clipboard program may take."""
+    monkeypatch.setattr("tui.outgoing._CLIPBOARD_TAKES_AT_MOST_S", 60.0)
+
+
 def no_clipboard(text: str) -> None:
     raise pyperclip.PyperclipException(f"no clipboard for {len(text)} characters")
 
