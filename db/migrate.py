@@ -48,6 +48,9 @@ _BEGIN_TURN = "begin; set local idle_in_transaction_session_timeout = 0; set loc
 # It conflicts with itself and with no row that dbmate writes. dbmate's own lock is one that any role may hold for ever.
 # The table is as dbmate makes it.
 _MAKE = "create table if not exists schema_migrations (version varchar primary key)"
+_MADE_AT_THE_SAME_MOMENT = (
+    psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject,
+)  # fmt: skip
 _LOCK = "lock table schema_migrations in share update exclusive mode"
 _MAY_RECORD = "select has_table_privilege('migration_checksums', 'insert')"
 _RECORD = """
@@ -230,7 +233,7 @@ def _turn(connection: psycopg.Connection[Any]) -> Iterator[None]:
     """Lets one process at a time migrate. Raises psycopg.errors.LockNotAvailable after ten minutes."""
     try:
         if not (connection.execute(_TABLES).fetchone() or (False,))[0]:
-            with suppress(psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):  # made at the same moment
+            with suppress(*_MADE_AT_THE_SAME_MOMENT):
                 connection.execute(_MAKE)
         deadline = time.monotonic() + dbmate.WITHIN_S
         while not _take_turn(connection, is_last=time.monotonic() > deadline):

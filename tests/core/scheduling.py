@@ -8,9 +8,9 @@ import pytest
 import core.outage
 import core.scheduler
 from core.ticker import Ticker
-from tests.core.test_scheduler import WITHIN_S, Running, running
+from tests.core.test_scheduler import WITHIN_S, Running, kill_leader, running
 
-__all__ = ["WITHIN_S", "Running", "age_facts", "hurry", "running"]
+__all__ = ["WITHIN_S", "Running", "age_facts", "hurry", "kill_leader", "running"]
 
 
 class EveryTurn(Ticker):

@@ -104,7 +104,7 @@ class TestAFileOfOthers:
             return found
 
         monkeypatch.setattr("core.file_at_rest._state", swap)
-        with pytest.raises(FileUnreadableError, match="it is not a regular file"):
+        with pytest.raises(FileUnreadableError, match="it is a FIFO, not a regular file"):
             written.file().glance()
 
 

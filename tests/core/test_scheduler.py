@@ -25,6 +25,7 @@ from db.database import Database
 from db.embedded import EmbeddedServer
 from db.errors import DatabaseFullError, RowRefusedError
 from tests.core.world import CALENDAR, RULES, World, all_closes
+from tests.databases import as_superuser
 from tests.fakes import ScriptedPrices, exchange
 
 WITHIN_S = 8
@@ -122,12 +123,12 @@ def kill(server: EmbeddedServer, name: str, query: str = "%") -> int:
         ).rowcount
 
 
-def kill_leader(server: EmbeddedServer) -> int:
+def kill_leader(conninfo: str) -> int:
     """Ends the one session that holds the leader's lock; gives the number of sessions ended."""
-    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
+    with psycopg.connect(as_superuser(conninfo), autocommit=True) as connection:
         return connection.execute(
-            "select pg_terminate_backend(pid, 5000) from pg_locks join pg_stat_activity using (pid) "
-            "where locktype = 'relation' and granted and application_name = 'first' and mode = 'ExclusiveLock'",
+            "select pg_terminate_backend(pid, 5000) from pg_locks "
+            "where relation = 'scheduler_lead'::regclass and granted and mode = 'ExclusiveLock'"
         ).rowcount
 
 
@@ -159,12 +160,12 @@ async def test_a_second_one_stands_by_and_takes_over_when_the_first_stops(world:
             assert second.scheduler.state.phase is Phase.NOT_RUNNING
 
 
-async def test_a_second_one_takes_over_when_the_firsts_connection_is_lost(world: World, server: EmbeddedServer) -> None:
+async def test_a_second_one_takes_over_when_the_firsts_connection_is_lost(world: World) -> None:
     async with running(world, name="first", every=0.3) as first:
         await first.phase(Phase.LEADING)
         async with running(world, name="second") as second:
             await second.phase(Phase.STANDING_BY)
-            assert kill_leader(server) == 1, "its other connections live on"
+            assert kill_leader(world.conninfo) == 1, "its other connections live on"
             await second.phase(Phase.LEADING)
             await first.phase(Phase.STANDING_BY)
             await second.until(lambda state: state.last_report is not None)

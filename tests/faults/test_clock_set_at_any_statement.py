@@ -104,8 +104,15 @@ async def tick(world: World, services: Services, settings: Mapping[int, timedelt
     return content(world.conninfo)
 
 
+class Moments(list[list[Row]]):
+    """Rows after each moment; too many to be shown with each example that fails."""
+
+    def __repr__(self) -> str:
+        return f"{len(self)} moments"
+
+
 @pytest.fixture(scope="module")
-def right(server: EmbeddedServer, template: str) -> list[list[Row]]:
+def right(server: EmbeddedServer, template: str) -> Moments:
     """The rows after each moment, by a clock that is right."""
 
     async def rows() -> list[list[Row]]:
@@ -115,10 +122,10 @@ def right(server: EmbeddedServer, template: str) -> list[list[Row]]:
                 found.append(await tick(world, services, {}))
             return found
 
-    return asyncio.run(rows())
+    return Moments(asyncio.run(rows()))
 
 
-def test_the_right_rows_hold_openings_a_closure_and_missed_weeks(right: list[list[Row]]) -> None:
+def test_the_right_rows_hold_openings_a_closure_and_missed_weeks(right: Moments) -> None:
     at_the_end = Counter((row.table, row.key.split()[0]) for row in right[-1])
     assert at_the_end["batches", "2020-01-06"] == at_the_end["batches", "2020-01-13"] == 1
     assert [row.key for row in right[-2] if row.is_missed] == ["batch_missed 2020-01-20"]
@@ -128,7 +135,7 @@ def test_the_right_rows_hold_openings_a_closure_and_missed_weeks(right: list[lis
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.lists(SETTINGS, min_size=len(MOMENTS), max_size=len(MOMENTS)))
 def test_no_row_differs_from_those_of_a_right_clock(
-    server: EmbeddedServer, template: str, right: list[list[Row]], drawn: list[dict[int, timedelta]]
+    server: EmbeddedServer, template: str, right: Moments, drawn: list[dict[int, timedelta]]
 ) -> None:
     async def run() -> None:
         async with scheduling(server, template) as (world, services):

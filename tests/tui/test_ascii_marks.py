@@ -16,7 +16,7 @@ from tui.literal import clean
 
 HOUSE = Path(tui.__file__).parents[1]
 # What outside text is replaced by has no better spelling, and alerts draw their own marks elsewhere than here.
-WITHOUT = frozenset("\N{REPLACEMENT CHARACTER}＠")
+WITHOUT = frozenset("\N{REPLACEMENT CHARACTER}＠∶♯⧵。＆＋．＝＿｡")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -59,15 +60,21 @@ async def health(args: argparse.Namespace, loaded: LoadedSettings) -> int:
     secrets = loaded.settings.secrets()
     problems = [redacted(problem, secrets) for problem in found.problems]
     notes = [redacted(note, secrets) for note in found.notes]
-    if args.json:
-        print_json(_health_json(found, problems, notes))
-    else:
-        print_line("healthy" if found.is_healthy else "NOT healthy")
-        for line in [*problems, *notes, *_figures(found)]:
-            print_line(f"  {line}")
+    code = print_health(replace(found, problems=tuple(problems), notes=tuple(notes)), is_json=args.json)
     if still_waits:  # what waits in a thread, for a name say, would hold the interpreter up
         flush_output()
         os._exit(UNHEALTHY)
+    return code
+
+
+def print_health(found: Health, *, is_json: bool) -> int:
+    """Prints what was found, without secrets; gives the exit code."""
+    if is_json:
+        print_json(_health_json(found))
+    else:
+        print_line("healthy" if found.is_healthy else "NOT healthy")
+        for line in [*found.problems, *found.notes, *_figures(found)]:
+            print_line(f"  {line}")
     return 0 if found.is_healthy else UNHEALTHY
 
 
@@ -93,12 +100,12 @@ async def _health(loaded: LoadedSettings, max_age: timedelta, began: float) -> t
         return Health((exc.message,), (remedy,) if remedy else ()), False
 
 
-def _health_json(found: Health, problems: list[str], notes: list[str]) -> dict[str, Any]:
+def _health_json(found: Health) -> dict[str, Any]:
     age, behind = found.last_tick_age, found.backlog
     return {
         "healthy": found.is_healthy,
-        "problems": problems,
-        "notes": notes,
+        "problems": list(found.problems),
+        "notes": list(found.notes),
         "last_tick_at": found.last_tick_at,
         "last_tick_age_s": None if age is None else round(age.total_seconds()),
         "leader": found.leader,

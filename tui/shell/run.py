@@ -85,6 +85,11 @@ def _fail(args: argparse.Namespace, exc: Exception, told: AlphaMondayError, secr
 
         what = "database" if isinstance(exc, DatabaseError) else "settings"
         return print_findings([Finding(what, False, message, remedy)], is_json=args.json)
+    if args.command == "health" and isinstance(exc, DatabaseError):
+        from core.health import Health
+        from tui.shell.operating import print_health  # as above
+
+        return print_health(Health((message,), (remedy,) if remedy else ()), is_json=args.json)
     if args.json:
         print_error_json(told.code, message, remedy)
     elif args.command is None and args.headless:

@@ -6,9 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 import core.alerts.channel
 from core.alerts.channel import Channels
@@ -16,9 +14,8 @@ from core.alerts.lead import LeadAlert
 from core.pausing import begin_pause
 from core.scheduler_state import Phase
 from core.settings import ALERTS
-from db.embedded import EmbeddedServer
 from tests.core.alerts.receiving import WITHIN_S, Service, alerting, refuse, service, until
-from tests.core.scheduling import Running, hurry
+from tests.core.scheduling import Running, hurry, kill_leader
 from tests.core.world import World
 from tests.fakes import exchange
 from tests.loopback import reply
@@ -49,18 +46,6 @@ def titles(taker: Service) -> list[str]:
     return [each.title.removeprefix("Alpha Monday: ") for each in taker.received]
 
 
-def kill_leader(server: EmbeddedServer, world: World) -> None:
-    """Ends the session that holds the leader's lock of this world's database."""
-    database = conninfo_to_dict(world.conninfo)["dbname"]
-    with psycopg.connect(server.conninfo("postgres"), autocommit=True) as connection:
-        killed = connection.execute(
-            "select pg_terminate_backend(l.pid, 5000) from pg_locks l join pg_database d on d.oid = l.database "
-            "where l.locktype = 'relation' and l.granted and d.datname = %s and l.mode = 'ExclusiveLock'",
-            (database,),
-        ).rowcount
-    assert killed == 1
-
-
 async def test_what_a_leader_does_is_told_beside_its_ticks(world: World, taker: Service) -> None:
     world.clock.instant = exchange("2020-01-06", "08:00")
     async with scheduling(world, taker.url, on=("opened", "checkpoint")) as run:
@@ -73,13 +58,11 @@ async def test_what_a_leader_does_is_told_beside_its_ticks(world: World, taker: 
     assert len(titles(taker)) == 2, "a clean stop says nothing"
 
 
-async def test_a_lost_lead_is_told_once_and_so_is_its_return(
-    world: World, taker: Service, server: EmbeddedServer
-) -> None:
+async def test_a_lost_lead_is_told_once_and_so_is_its_return(world: World, taker: Service) -> None:
     async with scheduling(world, taker.url, on=("leadership",)) as run:
         await run.until(lambda state: state.last_report is not None)
         for round_ in (1, 2):
-            kill_leader(server, world)
+            kill_leader(world.conninfo)
             await until(lambda round_=round_: len(taker.received) == 2 * round_)  # type: ignore[misc]
         await run.ticks(2)
     assert titles(taker) == ["one:1 lost the lead", "one:1 leads"] * 2
@@ -90,7 +73,7 @@ async def test_a_lost_lead_is_told_once_and_so_is_its_return(
 
 
 async def test_whoever_takes_over_is_told_of_by_the_one_that_lost(
-    world: World, taker: Service, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+    world: World, taker: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with service() as second_taker:
         async with scheduling(world, taker.url, on=("leadership",)) as first:
@@ -99,7 +82,7 @@ async def test_whoever_takes_over_is_told_of_by_the_one_that_lost(
                 await second.phase(Phase.STANDING_BY)
                 monkeypatch.setattr("core.outage._FIRST", timedelta(seconds=0.4))
                 monkeypatch.setattr("core.outage._LONGEST", timedelta(seconds=0.4))
-                kill_leader(server, world)
+                kill_leader(world.conninfo)
                 await second.phase(Phase.LEADING)
                 await until(lambda: len(taker.received) == 2)
                 first.scheduler.stop()
@@ -154,10 +137,10 @@ async def test_a_silent_channel_keeps_nobody_from_stopping(world: World, taker: 
             await alert.close()
 
 
-async def test_what_is_not_chosen_is_not_told(world: World, taker: Service, server: EmbeddedServer) -> None:
+async def test_what_is_not_chosen_is_not_told(world: World, taker: Service) -> None:
     async with scheduling(world, taker.url, on=("missed",)) as run:
         await run.until(lambda state: state.last_report is not None)
-        kill_leader(server, world)
+        kill_leader(world.conninfo)
         await run.phase(Phase.DATABASE_LOST)
         await run.until(lambda state: state.phase is Phase.LEADING)
         await run.ticks(2)
