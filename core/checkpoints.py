@@ -360,6 +360,10 @@ class Recorder:
             await batches.complete(connection, rows.completed)
         if rows.events:
             await events.insert(connection, rows.encoded_events())
+        if not rows.waiting and not rows.accepted_meanwhile:
+            return
+        # A look noted by a clock that is wrong for a moment would count as one of another time.
+        now = require_agreement(self._clock, await events.clock_time(connection))
         for batch_id, day, delay in rows.waiting:
             await checkpoints.wait(
                 connection,
@@ -367,10 +371,10 @@ class Recorder:
                 day,
                 cause=delay.cause,
                 detail=delay.detail,
-                tried_at=self._clock.now(),
+                tried_at=now,
                 retry_after=delay.retry_after,
                 evidence=_evidence(delay),
                 keeps_evidence=delay.is_failure,
             )
         for batch_id in rows.accepted_meanwhile:
-            await checkpoints.try_again(connection, batch_id, self._clock.now())
+            await checkpoints.try_again(connection, batch_id, now)
