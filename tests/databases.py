@@ -20,6 +20,16 @@ from db.roles import roles_sql
 
 OWNER, WORKER, ONLOOKER = "owner of tables", "worker", "onlooker"
 MEMBERSHIPS = {WORKER: "alpha_monday_writer", ONLOOKER: "alpha_monday_reader"}
+LOCK_MODES = (
+    "access share",
+    "row share",
+    "row exclusive",
+    "share update exclusive",
+    "share",
+    "share row exclusive",
+    "exclusive",
+    "access exclusive",
+)
 
 
 class Server(Protocol):

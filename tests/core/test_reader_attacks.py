@@ -23,22 +23,12 @@ from db.moving import hold_off_openings
 from tests.core.scheduling import hurry, running
 from tests.core.test_diagnosis import settings
 from tests.core.world import FIRST, PICKS, SECOND, THIRD, World
-from tests.databases import as_onlooker, as_owner, as_superuser
+from tests.databases import LOCK_MODES, as_onlooker, as_owner, as_superuser
 from tests.fakes import exchange
 
 Attack = Callable[[psycopg.Connection], None]
 # The advisory locks that processes of version 1 take turns by: openings, the lead, backfills.
 ADVISORY_KEYS = (0x616C7068_6D6F6E01, 0x616C7068_6D6F6E02, 0x616C7068_6D6F6E03)
-MODES = (
-    "access share",
-    "row share",
-    "row exclusive",
-    "share update exclusive",
-    "share",
-    "share row exclusive",
-    "exclusive",
-    "access exclusive",
-)
 RELATIONS = """
 select relname::text from pg_class
 where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'm', 'p') order by 1
@@ -68,7 +58,9 @@ def takes_advisory_locks(attacker: psycopg.Connection) -> None:
 def locks_every_relation(attacker: psycopg.Connection) -> None:
     for relation in relations(attacker):
         done = [
-            mode for mode in MODES if attempt(attacker, sql.SQL(f"lock table {{}} in {mode} mode").format(relation))
+            mode
+            for mode in LOCK_MODES
+            if attempt(attacker, sql.SQL(f"lock table {{}} in {mode} mode").format(relation))
         ]
         assert done in ([], ["access share"])
 

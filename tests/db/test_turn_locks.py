@@ -10,20 +10,8 @@ from psycopg import sql
 
 from db import events, leadership
 from db.lock_holders import LOCKS, lock_holders
-from tests.databases import database_of
+from tests.databases import LOCK_MODES, database_of
 from tests.db.role_users import Users
-
-MODES = (
-    "access share",
-    "row share",
-    "row exclusive",
-    "share update exclusive",
-    "share",
-    "share row exclusive",
-    "exclusive",
-    "access exclusive",
-)
-
 
 # A right is missing, a view is no table, or nothing can be written through this view.
 REFUSALS = (
@@ -53,7 +41,7 @@ def refused(conninfo: str) -> set[tuple[str, str]]:
     found = set()
     with psycopg.connect(conninfo) as connection:
         for view in LOCKS:
-            for mode in MODES:
+            for mode in LOCK_MODES:
                 try:
                     connection.execute(f"lock table {view} in {mode} mode".encode())
                 except psycopg.errors.InsufficientPrivilege:
@@ -63,7 +51,7 @@ def refused(conninfo: str) -> set[tuple[str, str]]:
 
 
 def test_a_reader_may_take_them_in_no_mode_and_a_writer_in_those_that_take_turns(users: Users) -> None:
-    assert refused(users.reader) == {(view, mode) for view in LOCKS for mode in MODES}
+    assert refused(users.reader) == {(view, mode) for view in LOCKS for mode in LOCK_MODES}
     assert {mode for _, mode in refused(users.writer)} <= {"access share"}
 
 
