@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from tests.faults.attacks import ATTACKERS, attacks
 from tests.faults.clocks import clocks
 from tests.faults.failovers import failovers
 from tests.faults.figures import Proof, page
@@ -36,11 +37,21 @@ class Extent:
     races: int
     histories: int
     inputs: int
+    attackers: int
     minutes: int
 
 
-LONG = Extent(kills=200, failovers=20, outages=len(EVERY_FAULT), races=200, histories=60, inputs=10_000, minutes=20)
-SHORT = Extent(kills=10, failovers=2, outages=1, races=10, histories=5, inputs=1_000, minutes=3)
+LONG = Extent(
+    kills=200,
+    failovers=20,
+    outages=len(EVERY_FAULT),
+    races=200,
+    histories=60,
+    inputs=10_000,
+    attackers=len(ATTACKERS),
+    minutes=30,
+)
+SHORT = Extent(kills=10, failovers=2, outages=1, races=10, histories=5, inputs=1_000, attackers=1, minutes=4)
 
 
 def prove(extent: Extent, seed: int, directory: Path) -> Proof:
@@ -56,6 +67,7 @@ def prove(extent: Extent, seed: int, directory: Path) -> Proof:
         ),
         clocks=_timed("clocks", lambda: clocks(_below(directory, "clocks"))),
         malformed=_timed("malformed inputs", lambda: malformed(extent.inputs, seed)),
+        attacks=_timed("attacks", lambda: attacks(extent.attackers, _below(directory, "attacks"))),
     )
 
 

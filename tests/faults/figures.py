@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tests.faults.attacks import AttackFigures
 from tests.faults.clocks import ClockFigures
 from tests.faults.failovers import FailoverFigures
 from tests.faults.interleavings import STEPS, InterleavingFigures
@@ -81,6 +82,7 @@ class Proof:
     interleavings: InterleavingFigures
     clocks: ClockFigures
     malformed: MalformedFigures
+    attacks: AttackFigures
 
     @property
     def lost(self) -> int:
@@ -113,6 +115,7 @@ class Proof:
             *self.interleavings.broken,
             *self.clocks.broken,
             *self.malformed.broken,
+            *self.attacks.broken,
         ]
 
     @property
@@ -135,6 +138,7 @@ def _sections(proof: Proof) -> Iterator[str]:
     yield from _interleavings(proof.interleavings)
     yield from _clocks(proof.clocks)
     yield from _malformed(proof.malformed)
+    yield from _attacks(proof.attacks)
 
 
 def _table(proof: Proof) -> str:
@@ -147,6 +151,7 @@ def _table(proof: Proof) -> str:
         ("looks at a whole database after steps of random histories", counts["looks"]),
         ("clocks, calendars and zones", len(proof.clocks.differences)),
         ("malformed inputs", proof.malformed.inputs.total()),
+        ("attacks", sum(proof.attacks.made.values())),
         ("**rows lost**", proof.lost),
         ("**rows repeated**", proof.repeated),
         ("**rows changed**", proof.changed),
@@ -257,6 +262,19 @@ def _malformed(figures: MalformedFigures) -> Iterator[str]:
     """)
     refused = figures.refused
     yield from _list((name, f"{number:,} inputs, {refused[name]:,} refused") for name, number in figures.inputs.items())
+
+
+def _attacks(figures: AttackFigures) -> Iterator[str]:
+    yield "## Attacked\n"
+    yield _paragraph("""
+        Each attacker acts with the rights that such a user, role, file or server has: he plants links, pipes, files and
+        settings, takes every lock that he can get, sends what he may not do behind an aborted transaction, puts
+        functions, triggers and commands into a backup, asks for passwords, answers a byte at a time, hangs while he is
+        loaded. Nothing of it may be run, sent, stored or waited for.
+    """)
+    yield from _list(figures.made.items())
+    if figures.skipped:
+        yield _paragraph(f"{figures.skipped} more cannot be made on the machine that this page was written on.")
 
 
 def _paragraph(text: str) -> str:

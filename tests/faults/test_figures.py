@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
 from tests.faults.__main__ import PAGE
+from tests.faults.attacks import ATTACKERS, AttackFigures, attacks
 from tests.faults.clocks import ClockFigures
 from tests.faults.failovers import FailoverFigures
 from tests.faults.figures import Proof, page
@@ -30,6 +32,7 @@ def clean() -> Proof:
         interleavings=InterleavingFigures(),
         clocks=ClockFigures(differences={"asleep": Difference(compared=5)}),
         malformed=MalformedFigures(inputs=Counter({"picks file": 56_789})),
+        attacks=AttackFigures({"a hostile file": 27_182}),
     )
 
 
@@ -65,6 +68,10 @@ def _break_a_parser(proof: Proof) -> None:
     proof.malformed.broken.append("KeyError")
 
 
+def _succeed_in_an_attack(proof: Proof) -> None:
+    object.__setattr__(proof, "attacks", AttackFigures({}, broken=("a hostile file: a command was run",)))
+
+
 def test_a_page_tells_what_was_done() -> None:
     proof = clean()
     assert proof.is_clean
@@ -75,6 +82,7 @@ def test_a_page_tells_what_was_done() -> None:
         "56,789",
         "99,999",
         "31,415",
+        "27,182",
         "| etcd lost | HAProxy | 7.0 s | 2.5 s | 9.0 s |",
         "| **rows lost** | 0 |",
         "Seed: 7.",
@@ -88,7 +96,7 @@ def test_a_page_tells_what_was_done() -> None:
     "disturb",
     [
         _lose_in_a_kill, _lose_what_was_acknowledged, _repeat_in_a_race, _change_by_a_clock, _break_a_history,
-        _break_a_parser, _lose_in_an_outage, _break_in_an_outage,
+        _break_a_parser, _lose_in_an_outage, _break_in_an_outage, _succeed_in_an_attack,
     ],
 )  # fmt: skip
 def test_anything_lost_repeated_changed_or_broken_is_a_failure(disturb: Callable[[Proof], None]) -> None:
@@ -113,6 +121,11 @@ def test_rows_are_compared_by_what_they_are_and_what_they_say() -> None:
     assert difference([one], [other]) == Difference(1, lost=1, repeated=1)
 
 
+def test_every_file_of_attacks_is_there() -> None:
+    for file in (name for files in ATTACKERS.values() for name in files):
+        assert (Path(__file__).parents[2] / file).is_file()
+
+
 def test_the_page_that_is_kept_was_written_by_this_command() -> None:
     kept, made = PAGE.read_text(encoding="utf-8").splitlines(), page(clean()).splitlines()
     assert [line for line in kept if line.startswith("#")] == [line for line in made if line.startswith("#")]
@@ -124,3 +137,14 @@ def test_a_page_tells_why_no_cluster_was_broken() -> None:
     proof = replace(clean(), outages=OutageFigures(skipped="not installed: etcd"))
     assert proof.is_clean
     assert "None of it was done: not installed: etcd." in page(proof)
+
+
+def test_an_attack_that_succeeds_or_is_not_made_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "test_attack.py"
+    file.write_text("def test_one(): pass\ndef test_other(): assert False\n")
+    monkeypatch.setattr("tests.faults.attacks.ATTACKERS", {"ann": (str(file),), "bob": (str(tmp_path / "none.py"),)})
+    figures = attacks(2, tmp_path)
+    assert figures.made == {"ann": 2, "bob": 0}
+    assert len(figures.broken) == 2
+    assert "test_other" in figures.broken[0]
+    assert "bob: no attack was made" in figures.broken[1]
