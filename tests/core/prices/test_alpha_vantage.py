@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.plugins import MissingSettingError
@@ -347,7 +347,7 @@ def _check(daily: bytes, split: bytes) -> None:
         closes = _joined(daily, split)
     except PriceSourceError:
         return
-    factors = {Decimal(1), *_quoted(split)}
+    factors = {Decimal(1), *(exact_factor(number) for number in _quoted(split) if is_price(number))}
     for day, close in (closes or {}).items():
         assert FIRST <= day <= LAST
         assert is_price(close.price)
@@ -389,6 +389,8 @@ def test_rows_of_any_numbers_give_what_they_say_or_an_error(rows: dict[str, obje
     _check(json.dumps(series(rows)).encode(), json.dumps(splits(factors)).encode())
 
 
+@example({"2024-01-02": "0.0001"}, [("2024-01-02", "0.0082")])
+@example({"2024-01-02": "0.0001"}, [("2024-01-02", "0.0082"), ("2024-01-02", "0.1667")])
 @given(st.dictionaries(dates, prices, max_size=4), st.lists(st.tuples(dates, prices), max_size=2))
 def test_rows_of_prices_give_what_they_say(rows: dict[str, object], factors: list[object]) -> None:
     _check(json.dumps(series(rows)).encode(), json.dumps(splits(factors)).encode())
