@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from db import events
 from db.address import parse_conninfo, passwords_of
 from db.errors import DatabaseError
+from db.lock_holders import OPENINGS
 from db.statements import load
 from db.table_digests import Digests, Table, difference, digests, fix_text
 
@@ -84,7 +85,9 @@ async def carry_over(
 async def hold_off_openings(connection: AsyncConnection[Any]) -> None:
     """Lets nobody open a week until the transaction ends; waits at most 10 s for somebody who does."""
     await connection.execute(_SQL["wait_briefly"])
-    await events.serialise_openings(connection)
+    # Tables of an earlier version may lack it: those of a cluster that is upgraded, which nobody else uses meanwhile.
+    if await own_tables(connection, [OPENINGS]):
+        await events.serialise_openings(connection)
 
 
 async def refuse_rows(target: AsyncConnection[Any]) -> None:

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from db import migrate, moving
 from db.embedded import EmbeddedServer
 from db.errors import DatabaseRefusedError
-from db.moving import TABLES, MoveError, address_without_secrets, carry_over
+from db.moving import TABLES, WITH_STATE, MoveError, address_without_secrets, carry_over
 from tests.databases import as_owner, as_superuser, cloned
 from tests.db.rows import MONDAY, every_row, fill, finish, insert
 
@@ -63,6 +63,17 @@ async def test_every_row_arrives_on_every_supported_server(conninfo: str, missin
     assert every_row(missing)["scheduler_state"] == []
     with psycopg.connect(missing) as connection, pytest.raises(psycopg.errors.RestrictViolation):
         connection.execute("update batches set status = 'active'")
+
+
+async def test_rows_go_between_tables_of_an_earlier_version(missing: str, bare_conninfo: str) -> None:
+    """As in an upgrade of the embedded cluster, whose tables are brought to this version afterwards."""
+    for conninfo in (missing, bare_conninfo):
+        migrate.up_to(conninfo, dict.fromkeys(migration.version for migration in migrate.shipped()[:10]))
+    fill(missing)
+    async with both(missing, bare_conninfo) as (giving, taking):
+        await carry_over(giving, taking, WITH_STATE)
+        await taking.commit()
+    assert every_row(bare_conninfo) == every_row(missing)
 
 
 @pytest.fixture(scope="module")
